@@ -1,0 +1,9 @@
+# The scripts that are installed, and those that work on the tree.
+EXTRA_DIST += scripts/check scripts/demo scripts/dependencies scripts/lint scripts/quickstart
+
+if CLIENT
+dist_sbin_SCRIPTS += scripts/tse-up scripts/tse-down
+endif
+if SERVER
+dist_sbin_SCRIPTS += scripts/tscf-pki
+endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Envelopes over one TLS connection, driven by libev.  Decrypted octets land
+ * in the thread's scratch buffer and are parsed there; only the unfinished
+ * envelope at the end of a read is copied aside. */
+#include "lane.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Reads per wake-up, so that one busy lane leaves time for the others. */
+enum { LANE_READS = 4 };
+
+static void lane_ended(struct lane *lane, enum lane_end end, const char *why)
+{
+	if (lane->state == LANE_STOPPED)
+		return;
+	lane_stop(lane);
+	lane->events->ended(lane, end, why);
+}
+
+static void tls_ended(struct lane *lane, enum tls_result result)
+{
+	if (result == TLS_CLOSED)
+		lane_ended(lane, LANE_END_PEER, "the peer closed the connection");
+	else if (tls_failure(lane->tls) == TLS_FAILURE_CONNECTION)
+		lane_ended(lane, LANE_END_NETWORK, tls_reason(lane->tls));
+	else
+		lane_ended(lane, LANE_END_TLS, tls_reason(lane->tls));
+}
+
+void lane_protocol_error(struct lane *lane, const char *why)
+{
+	lane_ended(lane, LANE_END_PROTOCOL, why);
+}
+
+/* --- receiving ----------------------------------------------------------- */
+
+/* Hands out whole envelopes; returns how many octets they took. */
+static size_t parse(struct lane *lane, uint8_t *octets, size_t length)
+{
+	size_t done = 0;
+	while (lane->state == LANE_OPEN) {
+		struct envelope envelope;
+		size_t consumed;
+		switch (envelope_next(octets + done, length - done, &envelope, &consumed)) {
+		case ENVELOPE_OK:
+			done += consumed;
+			lane->events->envelope(lane, &envelope);
+			break;
+		case ENVELOPE_MORE:
+			return done;
+		case ENVELOPE_BAD:
+			lane_protocol_error(lane, "an envelope with an impossible length");
+			return done;
+		}
+	}
+	return done;
+}
+
+/* Copies the unfinished envelope aside. False without memory. */
+static bool keep_partial(struct lane *lane, const uint8_t *octets, size_t length)
+{
+	if (length && !lane->partial) {
+		lane->partial = malloc(ENVELOPE_MAX);
+		if (!lane->partial)
+			return false;
+	}
+	if (length)
+		memcpy(lane->partial, octets, length);
+	lane->partial_length = length;
+	return true;
+}
+
+/* One tls_read and all envelopes that it completes; false when the socket is
+ * drained or the lane has ended. */
+static bool receive_once(struct lane *lane)
+{
+	uint8_t *octets = lane->scratch->octets + LANE_HEADROOM;
+	size_t held = lane->partial_length, got = 0;
+
+	if (held)
+		memcpy(octets, lane->partial, held);
+	enum tls_result result = tls_read(lane->tls, octets + held, LANE_SCRATCH - held, &got);
+	if (result == TLS_WANT_READ || result == TLS_WANT_WRITE)
+		return false;
+	if (result != TLS_OK) {
+		tls_ended(lane, result);
+		return false;
+	}
+	size_t length = held + got;
+	size_t done = parse(lane, octets, length);
+	if (lane->state != LANE_OPEN)
+		return false;
+	if (!keep_partial(lane, octets + done, length - done)) {
+		lane_ended(lane, LANE_END_NETWORK, "out of memory");
+		return false;
+	}
+	return true;
+}
+
+static void receive(struct lane *lane)
+{
+	for (int reads = 0; reads < LANE_READS; reads++)
+		if (!receive_once(lane))
+			break;
+	/* Octets inside the TLS object do not make the socket readable. */
+	if (lane->state == LANE_OPEN && tls_has_more(lane->tls))
+		ev_feed_event(lane->loop, &lane->readable, EV_READ);
+}
+
+/* --- handshake and events ------------------------------------------------ */
+
+static void handshake(struct lane *lane)
+{
+	switch (tls_handshake(lane->tls)) {
+	case TLS_OK:
+		lane->state = LANE_OPEN;
+		ev_io_stop(lane->loop, &lane->writable);
+		/* From here on it serves running calls: before new handshakes. */
+		ev_io_stop(lane->loop, &lane->readable);
+		ev_set_priority(&lane->readable, 0);
+		ev_io_start(lane->loop, &lane->readable);
+		lane->events->opened(lane);
+		if (lane->state == LANE_OPEN)
+			receive(lane);
+		break;
+	case TLS_WANT_READ:
+		ev_io_stop(lane->loop, &lane->writable);
+		break;
+	case TLS_WANT_WRITE:
+		ev_io_start(lane->loop, &lane->writable);
+		break;
+	case TLS_CLOSED:
+		tls_ended(lane, TLS_CLOSED);
+		break;
+	case TLS_FAILED:
+		tls_ended(lane, TLS_FAILED);
+		break;
+	}
+}
+
+static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct lane *lane = watcher->data;
+	if (lane->state == LANE_HANDSHAKE)
+		handshake(lane);
+	else
+		receive(lane);
+}
+
+static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct lane *lane = watcher->data;
+	if (lane->state == LANE_HANDSHAKE) {
+		handshake(lane);
+		return;
+	}
+	lane_flush(lane);
+	if (lane_is_ready(lane))
+		lane->events->writable(lane);
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+void lane_send(struct lane *lane, const uint8_t *octets, size_t length)
+{
+	if (lane->state != LANE_OPEN)
+		return;
+	enum tls_result result = tls_write(lane->tls, octets, length);
+	if (result != TLS_OK)
+		tls_ended(lane, result);
+}
+
+void lane_flush(struct lane *lane)
+{
+	if (lane->state != LANE_OPEN)
+		return;
+	enum tls_result result = tls_flush(lane->tls);
+	if (result == TLS_OK)
+		ev_io_stop(lane->loop, &lane->writable);
+	else if (result == TLS_WANT_WRITE)
+		ev_io_start(lane->loop, &lane->writable);
+	else
+		tls_ended(lane, result);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+/* Neither may fail a connection: they only make it better. */
+static void tune_socket(int fd)
+{
+	int on = 1, unsent = LANE_SENDBUF_UNSENT;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
+
+void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
+	const struct lane_events *events, void *owner, struct lane_scratch *scratch)
+{
+	*lane = (struct lane){
+		.loop = loop,
+		.tls = tls,
+		.fd = fd,
+		.state = LANE_HANDSHAKE,
+		.events = events,
+		.owner = owner,
+		.scratch = scratch,
+	};
+	tune_socket(fd);
+	ev_io_init(&lane->readable, on_readable, fd, EV_READ);
+	ev_io_init(&lane->writable, on_writable, fd, EV_WRITE);
+	ev_set_priority(&lane->readable, -1);
+	lane->readable.data = lane->writable.data = lane;
+	ev_io_start(loop, &lane->readable);
+	/* A client's first flight goes out as soon as the loop turns. */
+	ev_io_start(loop, &lane->writable);
+}
+
+void lane_stop(struct lane *lane)
+{
+	if (lane->state == LANE_STOPPED)
+		return;
+	ev_io_stop(lane->loop, &lane->readable);
+	ev_io_stop(lane->loop, &lane->writable);
+	if (lane->state == LANE_OPEN)
+		tls_close(lane->tls);
+	lane->state = LANE_STOPPED;
+}
+
+void lane_close(struct lane *lane)
+{
+	if (!lane->tls)
+		return;
+	lane_stop(lane);
+	tls_free(lane->tls);
+	close(lane->fd);
+	free(lane->partial);
+	lane->tls = NULL;
+	lane->partial = NULL;
+	lane->fd = -1;
+}
+
+void lane_trim(struct lane *lane)
+{
+	if (lane->partial_length)
+		return;
+	free(lane->partial);
+	lane->partial = NULL;
+}

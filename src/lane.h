@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A lane: one TLS connection that carries envelopes.
+ *
+ *      socket <-> io/tls <-> lane <-> whole envelopes <-> tunnel
+ *
+ * A lane never frees itself: after `ended` it is stopped, and its owner calls
+ * lane_close at a moment when nobody is inside it. */
+#ifndef TSCF_LANE_H
+#define TSCF_LANE_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "core/envelope.h"
+#include "io/tls.h"
+
+enum {
+	LANE_SCRATCH = 256 * 1024, /* octets of plaintext parsed in one go */
+	LANE_HEADROOM = 16,        /* writable octets in front of every payload */
+	LANE_SENDBUF_UNSENT = 128 * 1024, /* TCP_NOTSENT_LOWAT */
+};
+
+/* Plaintext on its way from tls_read to the parser; one per thread. */
+struct lane_scratch {
+	uint8_t octets[LANE_HEADROOM + LANE_SCRATCH];
+};
+
+enum lane_state {
+	LANE_HANDSHAKE,
+	LANE_OPEN,
+	LANE_STOPPED, /* ended, or closed by us */
+};
+
+enum lane_end {
+	LANE_END_PEER,     /* the peer closed the connection properly */
+	LANE_END_NETWORK,  /* the connection broke */
+	LANE_END_TLS,      /* TLS failed: tls_failure() of lane->tls says how */
+	LANE_END_PROTOCOL, /* the peer sent what no peer may send */
+};
+
+struct lane;
+
+struct lane_events {
+	/* The handshake is done. */
+	void (*opened)(struct lane *lane);
+	/* One envelope; its payload may be changed in place, and so may the
+	 * LANE_HEADROOM octets in front of it. */
+	void (*envelope)(struct lane *lane, const struct envelope *envelope);
+	/* The socket takes more again. */
+	void (*writable)(struct lane *lane);
+	/* It is over; `why` is for the log. Called at most once. */
+	void (*ended)(struct lane *lane, enum lane_end end, const char *why);
+};
+
+struct lane {
+	struct ev_loop *loop;
+	struct ev_io readable, writable;
+	struct tls *tls; /* owned */
+	int fd;          /* owned */
+	enum lane_state state;
+	const struct lane_events *events;
+	void *owner;
+	struct lane_scratch *scratch; /* borrowed, shared by the thread's lanes */
+	uint8_t *partial;             /* an envelope that has not come whole */
+	size_t partial_length;
+};
+
+/* Takes fd (connected, non-blocking) and tls; starts the handshake. */
+void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
+	const struct lane_events *events, void *owner, struct lane_scratch *scratch);
+/* Stops watching; `ended` is not called any more.  Says close_notify. */
+void lane_stop(struct lane *lane);
+/* Frees what it owns. Not from within its events. */
+void lane_close(struct lane *lane);
+/* Ends the lane because of what its peer sent. */
+void lane_protocol_error(struct lane *lane, const char *why);
+
+/* True when it would send at once: open, and nothing encrypted still waits. */
+static inline bool lane_is_ready(const struct lane *lane)
+{
+	return lane->state == LANE_OPEN && tls_unsent(lane->tls) == 0;
+}
+
+/* Encrypts; the octets leave with the next lane_flush. */
+void lane_send(struct lane *lane, const uint8_t *octets, size_t length);
+void lane_flush(struct lane *lane);
+
+/* Gives back memory that an idle lane does not need. */
+void lane_trim(struct lane *lane);
+
+#endif

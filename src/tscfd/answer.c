@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Requests of clients and their responses: the control half of the protocol,
+ * from the TSCF's side. */
+#include "tscfd/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "io/clock.h"
+
+enum { RETRY_OVERLOADED = 30, RETRY_NO_ADDRESS = 60 }; /* s */
+
+static const char software[] = "tscfd/" PACKAGE_VERSION;
+
+static struct view view_of(const char *text)
+{
+	return (struct view){(const uint8_t *)text, strlen(text)};
+}
+
+/* --- refusals ------------------------------------------------------------ */
+
+static enum control_kind response_to(enum control_kind request)
+{
+	return request == CONTROL_JOIN_REQUEST ? CONTROL_JOIN_RESPONSE
+					       : CONTROL_CONFIGURATION_RESPONSE;
+}
+
+/* Sends a response without a tunnel. */
+static void send_refusal(struct session *session, const struct control_message *request,
+	enum control_result result, uint32_t retry_after, const char *reason)
+{
+	struct control_message message = {
+		.kind = response_to(request->kind),
+		.transaction = request->transaction,
+		.version = CONTROL_VERSION,
+		.result = result,
+		.reason = view_of(reason),
+		.retry_after = retry_after,
+		.fault_tag = result == RESULT_UNKNOWN_CRITICAL ? request->fault_tag : 0,
+	};
+	control_set(&message, TAG_RESULT);
+	control_set(&message, TAG_REASON);
+	if (message.kind == CONTROL_CONFIGURATION_RESPONSE) {
+		control_set(&message, TAG_VERSION);
+		control_set(&message, TAG_CAPABILITIES);
+	}
+	if (retry_after)
+		control_set(&message, TAG_RETRY_AFTER);
+	tunnel_control(&session->tunnel, &message);
+}
+
+static void refuse(struct session *session, const struct control_message *request,
+	enum control_result result, uint32_t retry_after, const char *reason)
+{
+	struct reason why;
+	session->worker->refused[result]++;
+	send_refusal(session, request, result, retry_after, reason);
+	reason_set(&why, "refused: %s", reason);
+	session_end(session, false, why.text);
+}
+
+/* --- Configuration Request ------------------------------------------------ */
+
+static void note_software(struct session *session, const struct control_message *request)
+{
+	size_t length = request->software.length;
+	if (!control_has(request, TAG_SOFTWARE) || length >= sizeof(session->software))
+		return;
+	memcpy(session->software, request->software.octets, length);
+	session->software[length] = '\0';
+}
+
+/* The lease that the request's resume token names; whoever still holds it
+ * gives way. */
+static struct lease *resume(
+	struct session *session, const struct control_message *request, uint64_t now)
+{
+	struct worker *worker = session->worker;
+	/* A resumed TLS connection shows no certificate: it inherits. */
+	const char *identity = tls_resumed(session->lane.tls) ? NULL : session->identity;
+	if (!control_has(request, TAG_RESUME_TOKEN))
+		return NULL;
+	struct lease *lease =
+		pool_find_token(worker->pool, &request->resume_token, identity, now);
+	if (!lease)
+		return NULL;
+	if (lease->tunnel)
+		session_end(lease->tunnel, true, "its client has come back on a new connection");
+	pool_resume(worker->pool, lease, now);
+	memcpy(session->identity, lease->identity, sizeof(session->identity));
+	return lease;
+}
+
+static struct lease *fresh_lease(
+	struct session *session, const struct control_message *request, uint64_t now)
+{
+	uint8_t instance[CONTROL_INSTANCE] = {0};
+	if (control_has(request, TAG_INSTANCE))
+		memcpy(instance, request->instance.octets, sizeof(instance));
+	return pool_lease(session->worker->pool, session->identity, instance, now);
+}
+
+static void send_configuration(struct session *session, const struct control_message *request,
+	enum control_result result)
+{
+	struct worker *worker = session->worker;
+	const struct lease *lease = session->lease;
+	bool offload = worker->datapath.tun->offload;
+	struct control_message message = worker->settings->offer;
+
+	message.kind = CONTROL_CONFIGURATION_RESPONSE;
+	message.transaction = request->transaction;
+	message.version = CONTROL_VERSION;
+	message.capabilities = CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0);
+	message.software = view_of(software);
+	message.result = result;
+	message.join_key = (struct view){lease->join_key, sizeof(lease->join_key)};
+	message.resume_token = (struct view){lease->token, sizeof(lease->token)};
+	message.inner4 = pool_inner4(worker->pool, lease);
+	message.inner6 = pool_inner6(worker->pool, lease);
+	control_set(&message, TAG_VERSION);
+	control_set(&message, TAG_CAPABILITIES);
+	control_set(&message, TAG_SOFTWARE);
+	control_set(&message, TAG_RESULT);
+	control_set(&message, TAG_JOIN_KEY);
+	control_set(&message, TAG_RESUME_TOKEN);
+	if (message.inner4.address.version)
+		control_set(&message, TAG_INNER4);
+	if (message.inner6.address.version)
+		control_set(&message, TAG_INNER6);
+	tunnel_control(&session->tunnel, &message);
+	tunnel_attach(&session->tunnel, &session->lane, message.mtu,
+		offload && (request->capabilities & CAPABILITY_OFFLOAD));
+}
+
+static void configure(struct session *session, const struct control_message *request)
+{
+	struct worker *worker = session->worker;
+	const struct tscfd_config *config = &worker->settings->config;
+	uint64_t now = clock_now();
+
+	note_software(session, request);
+	if (request->version != CONTROL_VERSION) {
+		refuse(session, request, RESULT_VERSION_UNSUPPORTED, 0,
+			"only protocol version 1 is spoken here");
+		return;
+	}
+	if (worker->stopping) {
+		refuse(session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
+		return;
+	}
+
+	enum control_result result = RESULT_OK;
+	struct lease *lease = resume(session, request, now);
+	if (!lease && tls_resumed(session->lane.tls) &&
+		config->client_auth == CLIENT_AUTH_REQUIRE) {
+		refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
+			"a resumed TLS session without a valid resume token: "
+			"connect with a full handshake");
+		return;
+	}
+	if (!lease && config->max_tunnels && worker->tunnel_count >= config->max_tunnels) {
+		refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
+			"this TSCF has as many tunnels as it may have (max-tunnels)");
+		return;
+	}
+	if (!lease) {
+		if (control_has(request, TAG_RESUME_TOKEN))
+			result = RESULT_RESUME_REFUSED;
+		lease = fresh_lease(session, request, now);
+	}
+	if (!lease) {
+		refuse(session, request, RESULT_NO_ADDRESS, RETRY_NO_ADDRESS,
+			"no inner address is left in the pool");
+		return;
+	}
+	lease->tunnel = session;
+	session->lease = lease;
+	send_configuration(session, request, result);
+	session_start_tunnel(session);
+}
+
+/* --- any message --------------------------------------------------------- */
+
+static bool is_request(enum control_kind kind)
+{
+	return kind == CONTROL_CONFIGURATION_REQUEST || kind == CONTROL_JOIN_REQUEST;
+}
+
+/* Decodes; answers what is wrong with a Configuration or Join Request.  False
+ * when there is nothing more to do with the message. */
+static bool decode(struct session *session, const uint8_t *payload, size_t length,
+	struct control_message *message)
+{
+	const char *fault = "";
+	struct reason why;
+
+	switch (control_decode(payload, length, message, &fault)) {
+	case CONTROL_OK:
+		return true;
+	case CONTROL_BAD_MAGIC:
+		lane_protocol_error(&session->lane, "a control envelope without its magic number");
+		return false;
+	case CONTROL_UNKNOWN_KIND:
+		break;
+	case CONTROL_MALFORMED:
+		reason_set(&why, "malformed %s: %s", control_kind_name(message->kind), fault);
+		if (is_request(message->kind)) {
+			refuse(session, message, RESULT_MALFORMED, 0, why.text);
+			return false;
+		}
+		break;
+	case CONTROL_UNKNOWN_CRITICAL:
+		reason_set(&why, "%s with the unknown critical tag 0x%04x",
+			control_kind_name(message->kind), message->fault_tag);
+		if (is_request(message->kind)) {
+			refuse(session, message, RESULT_UNKNOWN_CRITICAL, 0, why.text);
+			return false;
+		}
+		break;
+	}
+	counter_add(&session->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
+	return false;
+}
+
+static void first_message(struct session *session, const uint8_t *payload, size_t length)
+{
+	struct control_message message;
+
+	/* Answers go out through the lane before there are packets. */
+	session->tunnel.lane = &session->lane;
+	if (!decode(session, payload, length, &message))
+		return;
+	if (message.kind == CONTROL_CONFIGURATION_REQUEST)
+		configure(session, &message);
+	else if (message.kind == CONTROL_JOIN_REQUEST)
+		refuse(session, &message, RESULT_FORBIDDEN, 0,
+			"this TSCF allows one connection per tunnel");
+	else
+		lane_protocol_error(&session->lane,
+			"the first message is neither a Configuration nor a Join Request");
+}
+
+void answer_first(struct session *session, const struct envelope *envelope)
+{
+	if (envelope->type == ENVELOPE_CONTROL)
+		first_message(session, envelope->payload, envelope->length);
+	else if (envelope->type == ENVELOPE_IP)
+		lane_protocol_error(&session->lane,
+			"a plain TS 24.322 client, which this TSCF does not serve");
+	else if (envelope->type == ENVELOPE_OFFLOAD)
+		lane_protocol_error(
+			&session->lane, "an offload envelope before the Configuration Request");
+}
+
+static void answer_keepalive(struct session *session, const struct control_message *request)
+{
+	struct control_message message = {
+		.kind = CONTROL_KEEPALIVE_RESPONSE,
+		.transaction = request->transaction,
+		.raw = request->raw,
+	};
+	tunnel_control(&session->tunnel, &message);
+}
+
+static void answer_release(struct session *session, const struct control_message *request)
+{
+	struct control_message message = {
+		.kind = CONTROL_RELEASE_RESPONSE,
+		.transaction = request->transaction,
+		.result = RESULT_OK,
+	};
+	control_set(&message, TAG_RESULT);
+	tunnel_control(&session->tunnel, &message);
+	session_end(session, false, "released by the client");
+}
+
+void answer_control(struct session *session, const uint8_t *payload, size_t length)
+{
+	struct control_message message;
+	if (!decode(session, payload, length, &message))
+		return;
+	switch (message.kind) {
+	case CONTROL_KEEPALIVE_REQUEST:
+		answer_keepalive(session, &message);
+		return;
+	case CONTROL_KEEPALIVE_RESPONSE:
+		if (!keepalive_answered(&session->keepalive, message.transaction, clock_now()))
+			break;
+		counter_add(&session->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
+		return;
+	case CONTROL_RELEASE_REQUEST:
+		answer_release(session, &message);
+		return;
+	case CONTROL_CONFIGURATION_REQUEST:
+	case CONTROL_JOIN_REQUEST:
+		send_refusal(session, &message, RESULT_FORBIDDEN, 0,
+			"this connection already carries a tunnel");
+		return;
+	case CONTROL_CONFIGURATION_RESPONSE:
+	case CONTROL_JOIN_RESPONSE:
+	case CONTROL_RELEASE_RESPONSE:
+	case CONTROL_CONFIGURATION_UPDATE:
+		break;
+	}
+	counter_add(&session->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
+}

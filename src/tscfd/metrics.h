@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The status of tscfd as OpenMetrics text. */
+#ifndef TSCF_TSCFD_METRICS_H
+#define TSCF_TSCFD_METRICS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* `status` is the merged status object; `expiry` when the server certificate
+ * ends, seconds of the epoch.  Returns owned text, NULL without memory. */
+char *metrics_format(const json_t *status, int64_t expiry);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reads the configuration and the files it names, and prepares what every
+ * client is told. */
+#include "tscfd/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_LIMIT = 1024 * 1024, CRL_LIMIT = 16 * 1024 * 1024 };
+
+static int read_file(const struct settings_source *source, const char *path, size_t limit,
+	uint8_t **out, size_t *length, struct reason *why)
+{
+	if (source->keeper)
+		return keeper_read(source->keeper, path, out, length, limit, why);
+	return file_read(path, out, length, limit, why);
+}
+
+int settings_read_config(
+	const struct settings_source *source, struct tscfd_config *config, struct reason *why)
+{
+	uint8_t *text;
+	size_t length;
+	int error = read_file(source, source->path, FILE_LIMIT, &text, &length, why);
+	if (error)
+		return error;
+	if (memchr(text, '\0', length)) {
+		reason_set(why, "%s: holds a NUL octet; this is not a text file", source->path);
+		error = -EINVAL;
+	} else {
+		error = config_read(
+			config, tscfd_config_keys, (const char *)text, source->path, why);
+	}
+	file_forget(text, length);
+	for (size_t i = 0; !error && i < source->override_count; i++)
+		error = config_override(config, tscfd_config_keys, source->overrides[i], why);
+	return error ? error : tscfd_config_check(config, why);
+}
+
+/* The octets of a certificate, key or CRL, wherever they are. */
+struct material {
+	struct view view;
+	uint8_t *owned;
+};
+
+static int material_load(const struct settings_source *source, const struct config_secret *secret,
+	size_t limit, struct material *out, struct reason *why)
+{
+	*out = (struct material){.view = {secret->der, secret->length}};
+	if (!secret->path)
+		return 0;
+	int error = read_file(source, secret->path, limit, &out->owned, &out->view.length, why);
+	out->view.octets = out->owned;
+	return error;
+}
+
+static void material_forget(struct material *material)
+{
+	if (material->owned)
+		file_forget(material->owned, material->view.length);
+}
+
+static int load_tls(
+	const struct settings_source *source, struct settings *settings, struct reason *why)
+{
+	const struct tscfd_config *config = &settings->config;
+	struct material cert = {0}, key = {0}, ca = {0}, crl = {0};
+	int error = material_load(source, &config->cert, FILE_LIMIT, &cert, why);
+	if (!error)
+		error = material_load(source, &config->key, FILE_LIMIT, &key, why);
+	if (!error)
+		error = material_load(source, &config->client_ca, FILE_LIMIT, &ca, why);
+	if (!error)
+		error = material_load(source, &config->crl, CRL_LIMIT, &crl, why);
+	if (!error) {
+		struct tls_settings tls = {
+			.server = true,
+			.tls13_only = config->min_tls == TLS_MINIMUM_1_3,
+			.ca = ca.view,
+			.certificate = cert.view,
+			.key = key.view,
+			.crl = crl.view,
+			.request_client = config->client_auth != CLIENT_AUTH_NONE,
+			.require_client = config->client_auth == CLIENT_AUTH_REQUIRE,
+			.ticket_lifetime = (uint32_t)(config->resume_lifetime / 1000000),
+		};
+		error = tls_context_new(&settings->tls, &tls, why);
+	}
+	material_forget(&cert);
+	material_forget(&key);
+	material_forget(&ca);
+	material_forget(&crl);
+	return error;
+}
+
+static struct view view_of(const char *text)
+{
+	return (struct view){(const uint8_t *)text, strlen(text)};
+}
+
+static int offer_too_many(const char *key, size_t limit, struct reason *why)
+{
+	reason_set(why, "[ims] %s: at most %zu can be told to a client", key, limit);
+	return -EINVAL;
+}
+
+static int prepare_offer(struct settings *settings, struct reason *why)
+{
+	const struct tscfd_config *config = &settings->config;
+	struct control_message *offer = &settings->offer;
+
+	if (config->routes.count > CONTROL_ROUTES_MAX)
+		return offer_too_many("routes", CONTROL_ROUTES_MAX, why);
+	if (config->p_cscf.count > CONTROL_PCSCF_MAX)
+		return offer_too_many("p-cscf", CONTROL_PCSCF_MAX, why);
+	if (config->dns.count > CONTROL_DNS_MAX)
+		return offer_too_many("dns", CONTROL_DNS_MAX, why);
+	if (config->domain.count > CONTROL_DOMAINS_MAX)
+		return offer_too_many("domain", CONTROL_DOMAINS_MAX, why);
+
+	for (size_t i = 0; i < config->routes.count; i++)
+		offer->routes[offer->route_count++] = config->routes.items[i];
+	for (size_t i = 0; i < config->p_cscf.count; i++) {
+		struct control_pcscf *pcscf = &offer->pcscf[offer->pcscf_count++];
+		if (!address_parse(&pcscf->address, config->p_cscf.items[i])) {
+			pcscf->address.version = 0;
+			pcscf->name = view_of(config->p_cscf.items[i]);
+		}
+	}
+	for (size_t i = 0; i < config->dns.count; i++)
+		if (!address_parse(&offer->dns[offer->dns_count++], config->dns.items[i])) {
+			reason_set(why, "[ims] dns = %s: not a numeric address",
+				config->dns.items[i]);
+			return -EINVAL;
+		}
+	for (size_t i = 0; i < config->domain.count; i++)
+		offer->domains[offer->domain_count++] = view_of(config->domain.items[i]);
+
+	offer->mtu = config->mtu;
+	offer->security = config->security_may_disable ? SECURITY_MAY_DISABLE : SECURITY_KEEP;
+	offer->keepalive_interval = (uint32_t)(config->keepalive / 1000);
+	offer->keepalive_refresher = REFRESHER_TSE;
+	offer->resume_lifetime = (uint32_t)(config->resume_lifetime / 1000000);
+	offer->lanes_allowed = 1;
+	control_set(offer, TAG_MTU);
+	control_set(offer, TAG_SECURITY);
+	control_set(offer, TAG_KEEPALIVE_INTERVAL);
+	control_set(offer, TAG_KEEPALIVE_REFRESHER);
+	control_set(offer, TAG_RESUME_LIFETIME);
+	control_set(offer, TAG_LANES_ALLOWED);
+	return 0;
+}
+
+int settings_load(const struct settings_source *source, struct settings **out, struct reason *why)
+{
+	struct settings *settings = calloc(1, sizeof(*settings));
+	if (!settings) {
+		reason_set(why, "out of memory");
+		return -ENOMEM;
+	}
+	settings->references = 1;
+	tscfd_config_init(&settings->config);
+	int error = settings_read_config(source, &settings->config, why);
+	if (!error)
+		error = prepare_offer(settings, why);
+	if (!error)
+		error = load_tls(source, settings, why);
+	if (error) {
+		settings_unref(settings);
+		return error;
+	}
+	*out = settings;
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_prefix(const struct prefix *a, const struct prefix *b)
+{
+	return a->length == b->length && address_equal(&a->address, &b->address);
+}
+
+static bool same_addresses(const struct config_endpoints *a, const struct config_endpoints *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!same_text(a->items[i].host, b->items[i].host) ||
+			a->items[i].port != b->items[i].port)
+			return false;
+	return true;
+}
+
+int settings_check_reload(
+	const struct settings *old, const struct settings *fresh, struct reason *why)
+{
+	const struct tscfd_config *a = &old->config, *b = &fresh->config;
+	const char *key = NULL;
+
+	if (!same_addresses(&a->addresses, &b->addresses))
+		key = "[listen] address";
+	else if (!same_text(a->interface, b->interface) || a->workers != b->workers ||
+		a->mtu != b->mtu)
+		key = "[tun]";
+	else if (!same_prefix(&a->ipv4, &b->ipv4) || !same_prefix(&a->ipv6, &b->ipv6) ||
+		a->quarantine != b->quarantine || a->same_identity != b->same_identity)
+		key = "[pool]";
+	else if (a->resume_lifetime != b->resume_lifetime)
+		key = "[session] resume-lifetime";
+	else if (!same_text(a->socket, b->socket) || !same_text(a->metrics, b->metrics))
+		key = "[control]";
+	if (!key)
+		return 0;
+	reason_set(why, "%s has changed, which needs a restart; nothing was changed", key);
+	return -EINVAL;
+}
+
+struct settings *settings_ref(struct settings *settings)
+{
+	settings->references++;
+	return settings;
+}
+
+void settings_unref(struct settings *settings)
+{
+	if (!settings || --settings->references > 0)
+		return;
+	tls_context_unref(settings->tls);
+	tscfd_config_fini(&settings->config);
+	free(settings);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One thread that shares nothing: its loop, its sockets, its leases. */
+#include "tscfd/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "io/clock.h"
+#include "io/log.h"
+#include "tscfd/identity.h"
+#include "tscfd/sessions.h"
+
+/* Packets that clients must have sent into silence before we say so. */
+enum { SILENCE_PACKETS = 10, SILENCE_SECONDS = 10 };
+
+static void draw_random(uint8_t *out, size_t length)
+{
+	while (length) {
+		ssize_t got = getrandom(out, length, 0);
+		if (got < 0 && errno != EINTR)
+			abort(); /* without randomness no token would be a secret */
+		if (got > 0) {
+			out += got;
+			length -= (size_t)got;
+		}
+	}
+}
+
+static void tun_failed(void *owner, int error)
+{
+	const struct worker *worker = owner;
+	/* Queue numbers shift when one closes, so one dead queue ends all. */
+	log_line(LOG_ERR, "cannot read %s any more: %s; stopping",
+		worker->settings->config.interface, strerror(error));
+	kill(getpid(), SIGTERM);
+}
+
+static const struct datapath_events datapath_events = {
+	.route = session_route,
+	.admit = session_admit,
+	.control = session_control,
+	.tun_failed = tun_failed,
+};
+
+static void on_reap(struct ev_loop *loop, struct ev_prepare *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	sessions_reap(watcher->data);
+}
+
+static void count_all(const struct worker *worker, struct counters *total)
+{
+	*total = worker->closed;
+	counters_sum(total, &worker->datapath.counters);
+	for (const struct session *session = worker->sessions; session; session = session->next)
+		counters_sum(total, &session->tunnel.counters);
+}
+
+/* What an operator forgets most often: the core's route back to the pool. */
+static void on_silence(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	(void)events;
+	struct worker *worker = watcher->data;
+	struct counters total;
+	count_all(worker, &total);
+	if (total.value[COUNTER_PACKETS_DOWN] > 0) {
+		worker->told_silence = false;
+		ev_timer_stop(loop, watcher);
+	} else if (total.value[COUNTER_PACKETS_UP] >= SILENCE_PACKETS && !worker->told_silence) {
+		char four[PREFIX_TEXT_MAX], six[PREFIX_TEXT_MAX];
+		worker->told_silence = true;
+		log_line(LOG_WARNING,
+			"clients have sent %llu packets to the IMS core and not one has come back: "
+			"does the core have a route to %s and %s through this host?",
+			(unsigned long long)total.value[COUNTER_PACKETS_UP],
+			prefix_format(&worker->pool_settings.ipv4, four),
+			prefix_format(&worker->pool_settings.ipv6, six));
+	}
+}
+
+static void on_exhausted(void *owner)
+{
+	struct worker *worker = owner;
+	if (worker->turned_away++ == 0)
+		log_line(LOG_WARNING,
+			"out of descriptors: connections are turned away; raise LimitNOFILE");
+}
+
+int worker_init(struct worker *worker, unsigned index, unsigned count, const struct tun *tun,
+	struct settings *settings, struct reason *why)
+{
+	const struct tscfd_config *config = &settings->config;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->index = index;
+	worker->count = count;
+	worker->settings = settings_ref(settings);
+	worker->pool_settings = (struct pool_settings){
+		.ipv4 = config->ipv4,
+		.ipv6 = config->ipv6,
+		.worker = index,
+		.workers = count,
+		.quarantine = config->quarantine,
+		.resume_lifetime = config->resume_lifetime,
+	};
+	worker->loop = ev_loop_new(EVFLAG_NOENV);
+	int error = worker->loop ? pool_new(&worker->pool, &worker->pool_settings, draw_random)
+				 : -ENOMEM;
+	if (!error)
+		error = datapath_init(&worker->datapath, worker->loop, tun, index,
+			&datapath_events, worker);
+	if (error) {
+		reason_set(why, "worker %u cannot start: %s", index, strerror(-error));
+		return error;
+	}
+	worker->datapath.own4 = pool_own4(&worker->pool_settings);
+	worker->datapath.own6 = pool_own6(&worker->pool_settings);
+	mailbox_init(&worker->mailbox, worker->loop);
+	ev_prepare_init(&worker->reap, on_reap);
+	ev_timer_init(&worker->silence, on_silence, SILENCE_SECONDS, SILENCE_SECONDS);
+	worker->reap.data = worker->silence.data = worker;
+	ev_prepare_start(worker->loop, &worker->reap);
+	ev_timer_start(worker->loop, &worker->silence);
+
+	for (size_t i = 0; i < config->addresses.count; i++) {
+		struct listener *listener = &worker->listeners[worker->listener_count];
+		error = listener_open(listener, &config->addresses.items[i], why);
+		if (error)
+			return error;
+		worker->listener_count++;
+		listener_start(listener, worker->loop, session_accept, on_exhausted, worker);
+	}
+	return 0;
+}
+
+static void *run(void *argument)
+{
+	struct worker *worker = argument;
+	ev_run(worker->loop, 0);
+	return NULL;
+}
+
+int worker_start(struct worker *worker)
+{
+	int error = pthread_create(&worker->thread, NULL, run, worker);
+	worker->started = error == 0;
+	return -error;
+}
+
+struct stop {
+	struct message message;
+	struct worker *worker;
+};
+
+static void stop_in_thread(struct message *message)
+{
+	struct worker *worker = ((struct stop *)message)->worker;
+	free(message);
+	worker->stopping = true;
+	while (worker->sessions)
+		session_release(
+			worker->sessions, RESULT_SHUTTING_DOWN, "this TSCF is shutting down");
+	ev_break(worker->loop, EVBREAK_ALL);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (!worker->started)
+		return;
+	struct stop *stop = calloc(1, sizeof(*stop));
+	if (!stop)
+		return;
+	stop->message.run = stop_in_thread;
+	stop->worker = worker;
+	mailbox_post(&worker->mailbox, &stop->message);
+	pthread_join(worker->thread, NULL);
+	worker->started = false;
+}
+
+void worker_fini(struct worker *worker)
+{
+	if (!worker->loop)
+		return;
+	sessions_reap(worker);
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_close(&worker->listeners[i]);
+	ev_timer_stop(worker->loop, &worker->silence);
+	ev_prepare_stop(worker->loop, &worker->reap);
+	mailbox_fini(&worker->mailbox);
+	datapath_fini(&worker->datapath);
+	pool_free(worker->pool);
+	settings_unref(worker->settings);
+	ev_loop_destroy(worker->loop);
+	worker->loop = NULL;
+}
+
+/* --- administration ------------------------------------------------------ */
+
+void worker_use_settings(struct worker *worker, struct settings *settings)
+{
+	settings_unref(worker->settings);
+	worker->settings = settings;
+	struct session *next;
+	for (struct session *session = worker->sessions; session; session = next) {
+		next = session->next;
+		if (tls_peer_is_revoked(session->lane.tls, settings->tls))
+			session_release(session, RESULT_AUTHENTICATION_FAILED,
+				"the client's certificate has been revoked");
+	}
+}
+
+unsigned worker_disconnect(struct worker *worker, const char *id, const char *identity)
+{
+	char text[SESSION_ID_MAX];
+	unsigned closed = 0;
+	struct session *next;
+
+	for (struct session *session = worker->sessions; session; session = next) {
+		next = session->next;
+		if ((id && strcmp(session_id(session, text), id) == 0) ||
+			(identity && *session->identity &&
+				strcmp(session->identity, identity) == 0)) {
+			session_release(session, RESULT_FORBIDDEN,
+				"disconnected by the administrator");
+			closed++;
+		}
+	}
+	return closed;
+}
+
+/* Non-zero counters only, unless all are asked for. */
+static json_t *counters_json(const struct counters *counters, enum counter first, bool all)
+{
+	json_t *object = json_object();
+	for (enum counter i = first; i < COUNTER_COUNT; i++)
+		if (all || counters->value[i])
+			json_object_set_new(object, counter_name(i),
+				json_integer((json_int_t)counters->value[i]));
+	return object;
+}
+
+static json_t *failures_json(const struct worker *worker)
+{
+	json_t *object = json_object();
+	for (int i = TLS_FAILURE_NONE + 1; i < TLS_FAILURE_COUNT; i++)
+		json_object_set_new(object, tls_failure_name((enum tls_failure)i),
+			json_integer((json_int_t)worker->handshake_failures[i]));
+	return object;
+}
+
+static json_t *refusals_json(const struct worker *worker)
+{
+	json_t *object = json_object();
+	for (unsigned i = RESULT_OK + 1; i <= RESULT_SHUTTING_DOWN; i++)
+		json_object_set_new(object, control_result_name(i),
+			json_integer((json_int_t)worker->refused[i]));
+	return object;
+}
+
+json_t *worker_status(struct worker *worker)
+{
+	struct counters total;
+	struct pool_use use = pool_usage(worker->pool);
+	count_all(worker, &total);
+	return json_pack("{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I}",
+		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->session_count,
+		"pool", "capacity", (int)use.capacity, "live", (int)use.live, "waiting",
+		(int)use.waiting, "resting", (int)use.resting, "never", (int)use.never, "counters",
+		counters_json(&total, 0, true), "handshakes", "ok", (json_int_t)worker->handshakes,
+		"failed", failures_json(worker), "refused", refusals_json(worker), "turned_away",
+		(json_int_t)worker->turned_away, "protocol_errors",
+		(json_int_t)worker->protocol_errors);
+}
+
+static json_t *session_json(const struct session *session)
+{
+	char id[SESSION_ID_MAX], outer[SESSION_OUTER_MAX], inner4[PREFIX_TEXT_MAX],
+		inner6[PREFIX_TEXT_MAX], name[IDENTITY_TEXT_MAX], since[32];
+	const struct worker *worker = session->worker;
+	const struct counters *counters = &session->tunnel.counters;
+	struct prefix four = pool_inner4(worker->pool, session->lease);
+	struct prefix six = pool_inner6(worker->pool, session->lease);
+	time_t started = (time_t)session->since_epoch;
+	struct tm broken;
+
+	gmtime_r(&started, &broken);
+	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &broken);
+	identity_for_log(session->identity, worker->settings->config.identities, name);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, "
+			 "s:s, s:b, s:f, s:o}",
+		"id", session_id(session, id), "identity", name, "outer",
+		session_outer(session, outer), "inner4",
+		four.address.version ? prefix_format(&four, inner4) : "", "inner6",
+		six.address.version ? prefix_format(&six, inner6) : "", "since", since, "seconds",
+		(json_int_t)((clock_now() - session->since) / 1000000), "octets_up",
+		(json_int_t)counters->value[COUNTER_OCTETS_UP], "octets_down",
+		(json_int_t)counters->value[COUNTER_OCTETS_DOWN], "packets_up",
+		(json_int_t)counters->value[COUNTER_PACKETS_UP], "packets_down",
+		(json_int_t)counters->value[COUNTER_PACKETS_DOWN], "queue_octets",
+		(json_int_t)(session->tunnel.sched.bulk_octets +
+			session->tunnel.sched.realtime_octets),
+		"tls", tls_version(session->lane.tls), "cipher", tls_cipher(session->lane.tls),
+		"software", session->software, "offload", session->tunnel.offload, "rtt_ms",
+		(double)session->keepalive.rtt / 1000., "drops",
+		counters_json(counters, COUNTER_DROP_NOT_IP, false));
+}
+
+json_t *worker_sessions(struct worker *worker)
+{
+	json_t *array = json_array();
+	for (const struct session *session = worker->sessions; session; session = session->next)
+		if (session->state == SESSION_TUNNEL)
+			json_array_append_new(array, session_json(session));
+	return array;
+}

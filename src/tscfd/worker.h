@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A worker: one thread with its own event loop, listeners, TUN queue and
+ * leases.  Worker w of N owns the leases whose index is congruent to w modulo
+ * N; nothing it touches on the data path belongs to another thread. */
+#ifndef TSCF_TSCFD_WORKER_H
+#define TSCF_TSCFD_WORKER_H
+
+#include <jansson.h>
+#include <pthread.h>
+
+#include "core/pool.h"
+#include "tscfd/listener.h"
+#include "tscfd/mailbox.h"
+#include "tscfd/settings.h"
+#include "tunnel.h"
+
+struct session;
+
+struct worker {
+	unsigned index, count; /* worker index of count */
+	pthread_t thread;
+	bool started;
+	struct ev_loop *loop;
+	struct mailbox mailbox;
+	struct datapath datapath;
+	struct pool *pool;
+	struct pool_settings pool_settings;
+	struct listener listeners[LISTENERS_MAX];
+	size_t listener_count;
+	struct settings *settings; /* one reference: what new clients are told */
+	struct session *sessions;  /* every connection, with a tunnel or without */
+	struct session *ended;     /* to be freed when the loop turns */
+	struct ev_prepare reap;
+	struct ev_timer silence; /* looks for a missing route back */
+	unsigned session_count, tunnel_count;
+	uint32_t next_id;
+	bool stopping;
+	struct counters closed; /* of sessions that are gone */
+	uint64_t handshakes, handshake_failures[TLS_FAILURE_COUNT];
+	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* Configuration Requests, by result */
+	uint64_t turned_away; /* connections beyond per-source-limit or descriptors */
+	uint64_t protocol_errors;
+	bool told_silence;
+};
+
+/* Prepares everything that needs privileges or can fail; settings is
+ * borrowed, a reference is taken. */
+int worker_init(struct worker *worker, unsigned index, unsigned count, const struct tun *tun,
+	struct settings *settings, struct reason *why);
+/* Starts the thread. 0 or -errno. */
+int worker_start(struct worker *worker);
+/* Tells every client that this TSCF is shutting down, stops the loop, joins
+ * the thread. */
+void worker_stop(struct worker *worker);
+void worker_fini(struct worker *worker);
+
+/* What follows runs in the worker's own thread. */
+
+/* Replaces the settings (takes the reference) and closes the tunnels of
+ * clients whose certificate has been revoked meanwhile. */
+void worker_use_settings(struct worker *worker, struct settings *settings);
+/* A JSON object with all counters; with `sessions`, an array of them instead. */
+json_t *worker_status(struct worker *worker);
+json_t *worker_sessions(struct worker *worker);
+/* Closes the session with this id, or all of this identity; returns how many. */
+unsigned worker_disconnect(struct worker *worker, const char *id, const char *identity);
+
+#endif

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* tse: an ordered list of what must be there, undone in reverse. */
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/keeper.h"
+#include "io/log.h"
+#include "io/notify.h"
+#include "io/sandbox.h"
+#include "tse/client.h"
+#include "tse/indicate.h"
+#include "tse/options.h"
+#include "tse/remember.h"
+
+enum { FILE_LIMIT = 1024 * 1024, PATH_ROOM = 4096 };
+
+struct tse {
+	struct options options;
+	struct tse_config config;
+	char run_dir[PATH_ROOM], state_dir[PATH_ROOM]; /* of this profile */
+	int lock, table_lock;
+	uint8_t instance[CONTROL_INSTANCE];
+	struct tls_context *tls;
+	struct tun tun;
+	struct steer *steer;
+	struct sandbox_user user;
+	struct launch launch;
+	struct ev_loop *loop;
+	struct indicate indicate;
+	struct client client;
+	struct ev_signal terminate, interrupt;
+	struct ev_timer deadline;
+};
+
+static int fail(enum exit_status status, const struct reason *why)
+{
+	fprintf(stderr, "tse: %s\n", why->text);
+	return (int)status;
+}
+
+/* --- the profile ---------------------------------------------------------- */
+
+/* A profile with a key in it is as secret as the key. */
+static int check_secrecy(const struct tse *tse, struct reason *why)
+{
+	struct stat info;
+	if (!tse->config.key.der || stat(tse->options.config, &info) < 0)
+		return 0;
+	if ((info.st_mode & 077) == 0)
+		return 0;
+	reason_set(why,
+		"%s holds a private key and others can read it: chmod 600 %s, and if it was "
+		"readable for long, have the certificate revoked",
+		tse->options.config, tse->options.config);
+	return -EPERM;
+}
+
+static int read_profile(struct tse *tse, struct reason *why)
+{
+	uint8_t *octets;
+	size_t length;
+	int error = file_read(tse->options.config, &octets, &length, FILE_LIMIT, why);
+	if (error)
+		return error;
+	error = config_read_octets(&tse->config, tse_config_keys, (const char *)octets, length,
+		tse->options.config, why);
+	file_forget(octets, length);
+	for (size_t i = 0; !error && i < tse->options.override_count; i++)
+		error = config_override(
+			&tse->config, tse_config_keys, tse->options.overrides[i], why);
+	if (!error)
+		error = tse_config_check(&tse->config, why);
+	return error ? error : check_secrecy(tse, why);
+}
+
+static int check_version_limits(const struct tse_config *config, struct reason *why)
+{
+	if (config->mode == MODE_PROBE_ONLY)
+		reason_set(why, "[traversal] mode = probe-only: this version has no probes yet; "
+				"use mode = always");
+	else if (config->peer == PEER_24322)
+		reason_set(why, "[tscf] peer = 24322: this version speaks to a tscfd only; "
+				"use peer = native");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static void warn_inert(const struct tse_config *config)
+{
+	const struct config_key *key = NULL;
+	if (config->mode == MODE_AUTO)
+		log_line(LOG_WARNING, "[traversal] mode = auto: step 1 is skipped, since this "
+				      "version cannot probe for IMS; the tunnel is used at once");
+	while ((key = config_next_inert(config, tse_config_keys, key)))
+		log_line(LOG_WARNING, "[%s] %s has no effect in this version", key->section,
+			key->name);
+}
+
+/* --- directories and locks ------------------------------------------------ */
+
+static int make_directory(const char *path, mode_t mode, struct reason *why)
+{
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return 0;
+	int error = errno;
+	reason_set(why, "cannot make the directory %s: %s", path, strerror(error));
+	return -error;
+}
+
+/* DIR and DIR/PROFILE; the latter belongs to the user that tse becomes. */
+static int make_own_directory(
+	struct tse *tse, const char *parent, char *path, mode_t mode, struct reason *why)
+{
+	int error = make_directory(parent, 0755, why);
+	if (error)
+		return error;
+	if ((size_t)snprintf(path, PATH_ROOM, "%s/%s", parent, tse->options.profile) >= PATH_ROOM) {
+		reason_set(why, "%s: path too long", parent);
+		return -ENAMETOOLONG;
+	}
+	error = make_directory(path, mode, why);
+	if (!error && geteuid() == 0 && chown(path, tse->user.uid, tse->user.gid) < 0) {
+		error = -errno;
+		reason_set(why, "cannot give %s to user %s: %s", path, tse->user.name,
+			strerror(-error));
+	}
+	return error;
+}
+
+/* Held by the descriptor, so that a killed run leaves none. */
+static int take_lock(const char *path, int *fd)
+{
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return 0;
+}
+
+static int take_locks(struct tse *tse, struct reason *why)
+{
+	char path[PATH_ROOM + 32];
+	snprintf(path, sizeof(path), "%s/lock", tse->run_dir);
+	int error = take_lock(path, &tse->lock);
+	if (error) {
+		reason_set(why, error == -EWOULDBLOCK
+				? "profile %s runs already: see tsectl status, stop it with tse-down %s"
+				: "cannot lock profile %s in %s",
+			tse->options.profile,
+			error == -EWOULDBLOCK ? tse->options.profile : tse->run_dir);
+		return error;
+	}
+	if (tse->config.steer != STEER_TABLE)
+		return 0;
+	snprintf(path, sizeof(path), "%s/table-%u.lock", tse->options.run_dir,
+		tse->config.table);
+	error = take_lock(path, &tse->table_lock);
+	if (error)
+		reason_set(why,
+			"another profile uses routing table %u: give this one its own "
+			"[steering] table",
+			tse->config.table);
+	return error;
+}
+
+/* --- certificates --------------------------------------------------------- */
+
+struct material {
+	struct view view;
+	uint8_t *owned;
+};
+
+static int material_load(
+	const struct config_secret *secret, struct material *out, struct reason *why)
+{
+	*out = (struct material){.view = {secret->der, secret->length}};
+	if (!secret->path)
+		return 0;
+	int error = file_read(secret->path, &out->owned, &out->view.length, FILE_LIMIT, why);
+	out->view.octets = out->owned;
+	return error;
+}
+
+static void material_forget(struct material *material)
+{
+	if (material->owned)
+		file_forget(material->owned, material->view.length);
+}
+
+static int load_tls(struct tse *tse, struct reason *why)
+{
+	struct material ca = {0}, cert = {0}, key = {0};
+	int error = tls_library_init(why);
+	if (!error)
+		error = material_load(&tse->config.ca, &ca, why);
+	if (!error)
+		error = material_load(&tse->config.cert, &cert, why);
+	if (!error)
+		error = material_load(&tse->config.key, &key, why);
+	if (!error) {
+		struct tls_settings settings = {
+			.tls13_only = tse->config.min_tls == TLS_MINIMUM_1_3,
+			.ca = ca.view,
+			.certificate = cert.view,
+			.key = key.view,
+			.pin = tse->config.has_pin ? tse->config.pin : NULL,
+			.alpn = tse->config.alpn,
+		};
+		error = tls_context_new(&tse->tls, &settings, why);
+	}
+	material_forget(&ca);
+	material_forget(&cert);
+	material_forget(&key);
+	return error;
+}
+
+/* --- the kernel's side ---------------------------------------------------- */
+
+/* With mode = always, IMS traffic is unreachable until the tunnel is up. */
+static int block_until_up(struct tse *tse, struct reason *why)
+{
+	struct prefix routes[CONTROL_ROUTES_MAX];
+	if (tse->config.mode != MODE_ALWAYS)
+		return 0;
+	const struct config_prefixes *allowed = &tse->config.allowed_routes;
+	if (allowed->count)
+		return steer_block(tse->steer, allowed->items, allowed->count, why);
+	size_t count = remember_routes(tse->state_dir, routes);
+	return count ? steer_block(tse->steer, routes, count, why) : 0;
+}
+
+static enum exit_status tun_status(int error)
+{
+	return error == -EPERM || error == -EACCES || error == -ENOENT || error == -ENODEV
+		? STATUS_PRIVILEGE
+		: error == -EBUSY ? STATUS_RUNNING
+				  : STATUS_INTERNAL;
+}
+
+static int prepare_network(struct tse *tse, struct reason *why, enum exit_status *status)
+{
+	int error = tun_open(&tse->tun, tse->config.interface, 1, tse->config.offload, why);
+	if (error) {
+		*status = tun_status(error);
+		return error;
+	}
+	error = steer_new(&tse->steer, &tse->config, why);
+	if (!error)
+		steer_prepare(tse->steer, &tse->tun);
+	if (!error)
+		error = block_until_up(tse, why);
+	if (error) {
+		*status = error == -EADDRINUSE ? STATUS_CONFLICT
+			: error == -EPERM      ? STATUS_PRIVILEGE
+					       : STATUS_INTERNAL;
+		steer_free(tse->steer);
+		tun_close(&tse->tun);
+	}
+	return error;
+}
+
+/* --- running -------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct tse *tse = watcher->data;
+	client_stop(&tse->client, tse->client.state == CLIENT_UP ? STATUS_UP : STATUS_INTERNAL);
+}
+
+static void on_abandoned(void *user)
+{
+	struct tse *tse = user;
+	client_stop(&tse->client, STATUS_INTERNAL);
+}
+
+static void on_deadline(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct tse *tse = watcher->data;
+	if (tse->client.state == CLIENT_UP)
+		return;
+	launch_report(&tse->launch, "  failed       the tunnel was not up within %u s",
+		tse->options.timeout);
+	client_stop(&tse->client, STATUS_TIMEOUT);
+}
+
+static void on_changed(void *user)
+{
+	struct tse *tse = user;
+	const struct steer_plan *plan = &tse->client.grant.plan;
+	indicate_changed(&tse->indicate);
+	if (tse->client.state == CLIENT_UP)
+		remember_save_routes(tse->state_dir, plan->routes, plan->route_count);
+}
+
+static void start_watchers(struct tse *tse)
+{
+	ev_signal_init(&tse->terminate, on_signal, SIGTERM);
+	ev_signal_init(&tse->interrupt, on_signal, SIGINT);
+	ev_timer_init(&tse->deadline, on_deadline, tse->options.timeout, 0.);
+	tse->terminate.data = tse->interrupt.data = tse->deadline.data = tse;
+	ev_signal_start(tse->loop, &tse->terminate);
+	ev_signal_start(tse->loop, &tse->interrupt);
+	if (tse->options.timeout)
+		ev_timer_start(tse->loop, &tse->deadline);
+	launch_watch(&tse->launch, tse->loop, on_abandoned, tse);
+}
+
+/* Everything from here on runs in the daemon, in its sandbox. */
+static int enter_sandbox(struct tse *tse, struct reason *why)
+{
+	int error = sandbox_drop(&tse->user, true, why);
+	return error ? error : sandbox_filter(false, why);
+}
+
+static enum exit_status run_client(struct tse *tse, struct reason *why)
+{
+	struct client_setup setup = {
+		.loop = tse->loop,
+		.config = &tse->config,
+		.profile = tse->options.profile,
+		.launch = &tse->launch,
+		.steer = tse->steer,
+		.tun = &tse->tun,
+		.tls = tse->tls,
+		.instance = tse->instance,
+		.changed = on_changed,
+		.user = tse,
+	};
+	if (client_init(&tse->client, &setup, why))
+		return STATUS_INTERNAL;
+	start_watchers(tse);
+	launch_report(&tse->launch, "%s", tse->options.profile);
+	client_start(&tse->client);
+	ev_run(tse->loop, 0);
+	client_fini(&tse->client);
+	return tse->client.outcome;
+}
+
+static enum exit_status run_daemon(struct tse *tse)
+{
+	struct reason why;
+	enum exit_status status = STATUS_INTERNAL;
+
+	tse->loop = ev_default_loop(EVFLAG_NOENV);
+	if (!tse->loop) {
+		launch_report(&tse->launch, "  failed       no event loop");
+		return STATUS_INTERNAL;
+	}
+	if (indicate_open(&tse->indicate, tse->loop, tse->run_dir, &tse->client, &why) == 0) {
+		if (enter_sandbox(tse, &why) == 0) {
+			warn_inert(&tse->config);
+			why.text[0] = '\0';
+			status = run_client(tse, &why);
+		}
+		indicate_close(&tse->indicate);
+	}
+	if (why.text[0]) {
+		log_line(LOG_ERR, "%s", why.text);
+		launch_report(&tse->launch, "  failed       %s", why.text);
+	}
+	return status;
+}
+
+static void open_log(struct tse *tse)
+{
+	struct config_log settings = tse->config.log;
+	/* In the background there is no stderr to write to. */
+	if (!tse->options.foreground && settings.target == LOG_TO_STDERR)
+		settings.target = LOG_TO_SYSLOG;
+	log_open("tse", &settings);
+}
+
+static int start(struct tse *tse)
+{
+	struct reason why;
+	enum exit_status status = STATUS_INTERNAL;
+
+	if (!sandbox_has_net_admin()) {
+		reason_set(&why, "needs root, or CAP_NET_ADMIN, to make interfaces and routes");
+		return fail(STATUS_PRIVILEGE, &why);
+	}
+	if (sandbox_find_user("tse", &tse->user, &why) ||
+		make_own_directory(tse, tse->options.run_dir, tse->run_dir, 0755, &why) ||
+		make_own_directory(tse, tse->options.state_dir, tse->state_dir, 0700, &why))
+		return fail(STATUS_INTERNAL, &why);
+	int error = take_locks(tse, &why);
+	if (error)
+		return fail(error == -EWOULDBLOCK ? STATUS_RUNNING : STATUS_INTERNAL, &why);
+	if (remember_instance(tse->state_dir, tse->instance, &why))
+		return fail(STATUS_INTERNAL, &why);
+	if (load_tls(tse, &why))
+		return fail(STATUS_CONFIGURATION, &why);
+	if (prepare_network(tse, &why, &status)) {
+		tls_context_unref(tse->tls);
+		return fail(status, &why);
+	}
+	notify_open();
+	if (launch_begin(&tse->launch, tse->options.foreground)) {
+		reason_set(&why, "cannot start a process: %s", strerror(errno));
+		status = fail(STATUS_INTERNAL, &why);
+	} else {
+		open_log(tse);
+		status = run_daemon(tse);
+	}
+	steer_free(tse->steer);
+	tun_close(&tse->tun);
+	tls_context_unref(tse->tls);
+	tls_library_fini();
+	launch_end(&tse->launch, tse->loop, status);
+	notify_close();
+	log_close();
+	return (int)status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct tse tse;
+	struct reason why;
+
+	tse.lock = tse.table_lock = -1;
+	signal(SIGPIPE, SIG_IGN);
+	int parsed = options_parse(&tse.options, argc, argv, &why);
+	if (parsed > 0)
+		return EXIT_SUCCESS;
+	if (parsed < 0)
+		return fail(STATUS_USAGE, &why);
+
+	int status;
+	tse_config_init(&tse.config);
+	if (read_profile(&tse, &why) || check_version_limits(&tse.config, &why)) {
+		status = fail(STATUS_CONFIGURATION, &why);
+	} else if (tse.options.check_config) {
+		printf("%s: the profile is good\n", tse.options.config);
+		status = EXIT_SUCCESS;
+	} else {
+		status = start(&tse);
+	}
+	tse_config_fini(&tse.config);
+	return status;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The control half of the protocol, from the TSE's side. */
+#include "tse/negotiate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/clock.h"
+#include "io/log.h"
+
+static const char software[] = "tse/" PACKAGE_VERSION;
+
+/* --- requests ------------------------------------------------------------- */
+
+void negotiate_request(struct client *client)
+{
+	const struct client_grant *grant = &client->grant;
+	struct control_message message = {
+		.kind = CONTROL_CONFIGURATION_REQUEST,
+		.transaction = ++client->transaction,
+		.version = CONTROL_VERSION,
+		.capabilities = CAPABILITY_RESUME | (client->tun->offload ? CAPABILITY_OFFLOAD : 0),
+		.software = {(const uint8_t *)software, sizeof(software) - 1},
+		.instance = {client->instance, CONTROL_INSTANCE},
+		.resume_token = {grant->token, grant->token_length},
+		.inner4 = grant->plan.inner4,
+		.inner6 = grant->plan.inner6,
+	};
+	control_set(&message, TAG_VERSION);
+	control_set(&message, TAG_CAPABILITIES);
+	control_set(&message, TAG_SOFTWARE);
+	control_set(&message, TAG_INSTANCE);
+	if (grant->token_length)
+		control_set(&message, TAG_RESUME_TOKEN);
+	if (grant->plan.inner4.address.version)
+		control_set(&message, TAG_INNER4);
+	if (grant->plan.inner6.address.version)
+		control_set(&message, TAG_INNER6);
+	/* No packet may leave before the answer: the lane only. */
+	client->tunnel.lane = &client->lane;
+	tunnel_control(&client->tunnel, &message);
+	client->tunnel.lane = NULL;
+}
+
+void negotiate_keepalive(struct client *client)
+{
+	struct control_message message = {
+		.kind = CONTROL_KEEPALIVE_REQUEST,
+		.transaction = client->keepalive.transaction,
+		.timestamp = clock_now(),
+	};
+	control_set(&message, TAG_TIMESTAMP);
+	tunnel_control(&client->tunnel, &message);
+	counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_SENT, 1);
+}
+
+void negotiate_release(struct client *client)
+{
+	struct control_message message = {
+		.kind = CONTROL_RELEASE_REQUEST,
+		.transaction = ++client->transaction,
+	};
+	tunnel_control(&client->tunnel, &message);
+}
+
+/* --- Configuration Response ----------------------------------------------- */
+
+static void copy_text(char out[CLIENT_TEXT], const struct view *text)
+{
+	size_t length = text->length < CLIENT_TEXT ? text->length : CLIENT_TEXT - 1;
+	memcpy(out, text->octets, length);
+	out[length] = '\0';
+}
+
+static void copy_pcscf(struct client_grant *grant, const struct control_message *message)
+{
+	grant->pcscf_count = message->pcscf_count;
+	for (size_t i = 0; i < message->pcscf_count; i++) {
+		grant->pcscf[i] = message->pcscf[i].address;
+		copy_text(grant->pcscf_names[i], &message->pcscf[i].name);
+	}
+}
+
+/* Everything of the response that outlives it, except the plan. */
+static void copy_grant(struct client *client, const struct control_message *message)
+{
+	struct client_grant *grant = &client->grant;
+
+	copy_pcscf(grant, message);
+	grant->dns_count = message->dns_count;
+	memcpy(grant->dns, message->dns, sizeof(grant->dns));
+	grant->domain_count = message->domain_count;
+	for (size_t i = 0; i < message->domain_count; i++)
+		copy_text(grant->domains[i], &message->domains[i]);
+	copy_text(grant->software, &message->software);
+	/* Both sides must agree: the TSCF says that it may be off, the profile
+	 * that nothing on this machine needs end-to-end security. */
+	grant->ims_security_off = control_has(message, TAG_SECURITY) &&
+		message->security == SECURITY_MAY_DISABLE && !client->config->end_to_end_security;
+	grant->keepalive = (uint64_t)message->keepalive_interval * 1000;
+	if (client->config->keepalive && client->config->keepalive < grant->keepalive)
+		grant->keepalive = client->config->keepalive;
+	grant->token_length = message->resume_token.length;
+	memcpy(grant->token, message->resume_token.octets, grant->token_length);
+}
+
+/* The TSCF's P-CSCF addresses are signalling, whatever port they use. */
+static void teach_scheduler(struct client *client)
+{
+	struct sched_policy *policy = &client->datapath.policy;
+	policy->pcscf_count = 0;
+	for (size_t i = 0; i < client->grant.pcscf_count; i++)
+		if (client->grant.pcscf[i].version && policy->pcscf_count < SCHED_PCSCF_MAX)
+			policy->pcscf[policy->pcscf_count++] = client->grant.pcscf[i];
+}
+
+static void report_grant(struct client *client)
+{
+	char inner4[PREFIX_TEXT_MAX], inner6[PREFIX_TEXT_MAX];
+	const struct client_grant *grant = &client->grant;
+	const struct steer_plan *plan = &grant->plan;
+
+	launch_report(client->launch, "  tunnel       %s %s, MTU %u, %zu IMS route%s, %s",
+		plan->inner4.address.version ? prefix_format(&plan->inner4, inner4) : "",
+		plan->inner6.address.version ? prefix_format(&plan->inner6, inner6) : "",
+		plan->mtu, plan->route_count, plan->route_count == 1 ? "" : "s",
+		*grant->software ? grant->software : "unknown TSCF software");
+	if (grant->refused_routes)
+		launch_report(client->launch,
+			"  note         %zu route%s of the TSCF refused by this profile "
+			"(allowed-routes)",
+			grant->refused_routes, grant->refused_routes == 1 ? "" : "s");
+}
+
+static void accept_grant(struct client *client, const struct control_message *message)
+{
+	struct client_grant *grant = &client->grant;
+	struct reason why;
+	uint64_t now = clock_now();
+
+	copy_grant(client, message);
+	grant->refused_routes =
+		steer_narrow(client->config, message, &client->outer, &grant->plan);
+	if (grant->refused_routes)
+		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
+			grant->refused_routes);
+	if (grant->plan.route_count == 0) {
+		client_fail(client, STATUS_REFUSED,
+			"the TSCF offers no IMS route that this profile allows: "
+			"compare its [ims] routes with [steering] allowed-routes");
+		return;
+	}
+	int error = steer_apply(client->steer, client->tun, &grant->plan, &why);
+	if (error) {
+		client_fail(client, error == -EADDRINUSE ? STATUS_CONFLICT : STATUS_INTERNAL,
+			why.text);
+		return;
+	}
+	report_grant(client);
+	teach_scheduler(client);
+	/* Packets are as large as the TSCF says, whatever our own MTU is. */
+	tunnel_attach(&client->tunnel, &client->lane, message->mtu,
+		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
+	datapath_resume(&client->datapath);
+	steer_carrier(client->steer, client->tun, true);
+
+	/* It is up when the TSCF has answered through it. */
+	client_enter(client, CLIENT_CONFIRMING);
+	keepalive_init(&client->keepalive, grant->keepalive, (uint32_t)now, now);
+	keepalive_hurry(&client->keepalive);
+	if (keepalive_poll(&client->keepalive, now) == KEEPALIVE_SEND)
+		negotiate_keepalive(client);
+}
+
+static enum exit_status refusal_status(unsigned result)
+{
+	switch (result) {
+	case RESULT_AUTHENTICATION_FAILED:
+		return STATUS_REJECTED;
+	case RESULT_VERSION_UNSUPPORTED:
+	case RESULT_MALFORMED:
+	case RESULT_UNKNOWN_CRITICAL:
+		return STATUS_PROTOCOL;
+	default: /* also a later version's */
+		return STATUS_REFUSED;
+	}
+}
+
+static void on_response(struct client *client, const struct control_message *message)
+{
+	if (message->result == RESULT_OK || message->result == RESULT_RESUME_REFUSED) {
+		if (message->result == RESULT_RESUME_REFUSED)
+			log_line(LOG_WARNING, "the TSCF did not resume the old tunnel: new "
+					      "addresses, so apps must register again");
+		accept_grant(client, message);
+		return;
+	}
+	struct reason why;
+	char text[CLIENT_TEXT] = "";
+	if (control_has(message, TAG_REASON))
+		copy_text(text, &message->reason);
+	reason_set(&why, "the TSCF refused: %s%s%s", control_result_name(message->result),
+		*text ? ": " : "", text);
+	client->retry_after = message->retry_after;
+	if (message->result == RESULT_AUTHENTICATION_FAILED)
+		client->grant.token_length = 0;
+	client_fail(client, refusal_status(message->result), why.text);
+}
+
+/* --- everything else ------------------------------------------------------ */
+
+static void on_keepalive_response(struct client *client, const struct control_message *message)
+{
+	if (!keepalive_answered(&client->keepalive, message->transaction, clock_now())) {
+		counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
+		return;
+	}
+	counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
+	if (client->state == CLIENT_CONFIRMING)
+		client_came_up(client);
+}
+
+static void answer_keepalive(struct client *client, const struct control_message *request)
+{
+	struct control_message message = {
+		.kind = CONTROL_KEEPALIVE_RESPONSE,
+		.transaction = request->transaction,
+		.raw = request->raw,
+	};
+	tunnel_control(&client->tunnel, &message);
+}
+
+static void on_release_request(struct client *client, const struct control_message *request)
+{
+	struct control_message message = {
+		.kind = CONTROL_RELEASE_RESPONSE,
+		.transaction = request->transaction,
+	};
+	struct reason why;
+	char text[CLIENT_TEXT] = "";
+
+	tunnel_control(&client->tunnel, &message);
+	if (control_has(request, TAG_REASON))
+		copy_text(text, &request->reason);
+	reason_set(&why, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
+	client_fail(client, STATUS_REFUSED, why.text);
+}
+
+static void unexpected(struct client *client)
+{
+	counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
+}
+
+static void on_message(struct client *client, const struct control_message *message)
+{
+	switch (message->kind) {
+	case CONTROL_CONFIGURATION_RESPONSE:
+		if (client->state == CLIENT_CONFIGURING &&
+			message->transaction == client->transaction)
+			on_response(client, message);
+		else
+			unexpected(client);
+		return;
+	case CONTROL_KEEPALIVE_REQUEST:
+		answer_keepalive(client, message);
+		return;
+	case CONTROL_KEEPALIVE_RESPONSE:
+		on_keepalive_response(client, message);
+		return;
+	case CONTROL_RELEASE_REQUEST:
+		on_release_request(client, message);
+		return;
+	case CONTROL_CONFIGURATION_REQUEST:
+	case CONTROL_JOIN_REQUEST:
+	case CONTROL_JOIN_RESPONSE:
+	case CONTROL_RELEASE_RESPONSE:
+	case CONTROL_CONFIGURATION_UPDATE:
+		unexpected(client);
+		return;
+	}
+}
+
+void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t length)
+{
+	struct client *client = tunnel->owner;
+	struct control_message message;
+	struct reason why;
+	const char *fault = "";
+
+	switch (control_decode(payload, length, &message, &fault)) {
+	case CONTROL_OK:
+		on_message(client, &message);
+		return;
+	case CONTROL_BAD_MAGIC:
+		lane_protocol_error(
+			&client->lane, "the server sent a control envelope without its magic number");
+		return;
+	case CONTROL_UNKNOWN_KIND:
+		unexpected(client);
+		return;
+	case CONTROL_MALFORMED:
+	case CONTROL_UNKNOWN_CRITICAL:
+		if (message.kind != CONTROL_CONFIGURATION_RESPONSE) {
+			unexpected(client);
+			return;
+		}
+		reason_set(&why, "the TSCF sent a malformed Configuration Response: %s", fault);
+		lane_protocol_error(&client->lane, why.text);
+		return;
+	}
+}

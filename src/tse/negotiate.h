@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What tse says to the TSCF in control messages, and makes of the answers. */
+#ifndef TSCF_TSE_NEGOTIATE_H
+#define TSCF_TSE_NEGOTIATE_H
+
+#include "tse/client.h"
+
+/* Sends the Configuration Request, with the resume token of the last tunnel if
+ * there was one. */
+void negotiate_request(struct client *client);
+/* Asks for a sign of life. */
+void negotiate_keepalive(struct client *client);
+/* Says good-bye; the TSCF frees the lease. */
+void negotiate_release(struct client *client);
+/* Any control message of the TSCF (datapath_events.control). */
+void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+
+#endif

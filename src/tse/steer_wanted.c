@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What shall be: the routes and rules that follow from plan, profile, outer
+ * addresses and carrier. Nothing here asks or changes the kernel. */
+#include "tse/steer_state.h"
+
+/* Any other route to the same prefix is better than the unreachable one. */
+static const uint32_t last_metric = UINT32_MAX;
+
+struct prefix steer_host(const struct address *address)
+{
+	return (struct prefix){
+		.address = *address, .length = (uint8_t)(8 * address_size(address->version))};
+}
+
+/* The kernel's own defaults, said aloud so that listings compare. */
+static uint32_t usual_metric(uint8_t version)
+{
+	return version == 4 ? 0 : 1024;
+}
+
+bool steer_ipv6_works(const struct steer *steer)
+{
+	return steer->kernel_has_ipv6 && !steer->ipv6_disabled;
+}
+
+/* Like the kernel, one route for each destination and metric: the first one. */
+static void list_add(struct route_list *list, const struct netlink_route *route)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].metric == route->metric &&
+			list->items[i].destination.length == route->destination.length &&
+			address_equal(&list->items[i].destination.address,
+				&route->destination.address))
+			return;
+	if (list->count < STEER_WANTED_MAX)
+		list->items[list->count++] = *route;
+}
+
+bool steer_list_has(const struct route_list *list, const struct netlink_route *route)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (netlink_route_equal(&list->items[i], route))
+			return true;
+	return false;
+}
+
+static struct netlink_route make_route(
+	const struct steer *steer, enum netlink_route_type type, const struct prefix *destination)
+{
+	bool last = type == NETLINK_ROUTE_UNREACHABLE;
+	return (struct netlink_route){
+		.type = type,
+		.destination = *destination,
+		.table = steer->table,
+		.metric = last ? last_metric : usual_metric(destination->address.version),
+		.protocol = STEER_PROTOCOL,
+	};
+}
+
+static void want_device_routes(const struct steer *steer, struct route_list *wanted)
+{
+	/* IPv6 has no other way to prefer the unreachable twin without carrier
+	 * than the sysctl of steer_prepare(). */
+	bool ipv6 = steer_ipv6_works(steer) && (steer->carrier || steer->ignores_linkdown6);
+	for (size_t i = 0; i < steer->plan.route_count; i++) {
+		const struct prefix *destination = &steer->plan.routes[i];
+		bool is_ipv4 = destination->address.version == 4;
+		const struct address *inner =
+			is_ipv4 ? &steer->plan.inner4.address : &steer->plan.inner6.address;
+		if (inner->version == 0 || (!is_ipv4 && !ipv6))
+			continue;
+		struct netlink_route route =
+			make_route(steer, NETLINK_ROUTE_UNICAST, destination);
+		route.index = steer->index;
+		route.source = *inner;
+		list_add(wanted, &route);
+	}
+}
+
+void steer_want_routes(const struct steer *steer, struct route_list *wanted)
+{
+	wanted->count = 0;
+	if (steer->config->steer == STEER_NONE)
+		return;
+	/* Blocked in both families, whichever was granted: an IPv4-only tunnel
+	 * must not leak IPv6. */
+	for (size_t i = 0; i < steer->plan.route_count; i++) {
+		struct netlink_route twin =
+			make_route(steer, NETLINK_ROUTE_UNREACHABLE, &steer->plan.routes[i]);
+		list_add(wanted, &twin);
+	}
+	bool own_table = steer->config->steer == STEER_TABLE;
+	for (size_t i = 0; own_table && steer->plan.route_count && i < steer->outer_count; i++) {
+		struct prefix host = steer_host(&steer->outer[i]);
+		struct netlink_route route = make_route(steer, NETLINK_ROUTE_THROW, &host);
+		list_add(wanted, &route);
+	}
+	if (steer->active)
+		want_device_routes(steer, wanted);
+}
+
+size_t steer_want_rules(
+	const struct steer *steer, uint8_t version, struct netlink_rule rules[STEER_RULES_MAX])
+{
+	if (steer->config->steer != STEER_TABLE || steer->plan.route_count == 0)
+		return 0;
+	const struct netlink_rule base = {
+		.version = version,
+		.protocol = STEER_PROTOCOL,
+		.priority = STEER_PRIORITY,
+		.table = steer->table,
+	};
+	size_t count = 0;
+	if (steer->uid_count == 0) {
+		rules[count] = base;
+		rules[count].has_mark = rules[count].not_mark = true;
+		rules[count++].mark = steer->config->fwmark;
+		return count;
+	}
+	/* "not" would negate the user, too.  The outer sockets belong to the
+	 * daemon's own user, and their destinations are thrown out. */
+	for (size_t i = 0; i < steer->uid_count; i++) {
+		rules[count] = base;
+		rules[count].has_uids = true;
+		rules[count].first_uid = steer->uids[i].first;
+		rules[count++].last_uid = steer->uids[i].last;
+	}
+	const struct address *inner =
+		version == 4 ? &steer->plan.inner4.address : &steer->plan.inner6.address;
+	if (steer->active && inner->version) {
+		rules[count] = base;
+		rules[count++].source = *inner;
+	}
+	return count;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Packets from the TUN into envelopes, and back.  A packet is read into a slot
+ * that has room for its envelope in front; a large one is encrypted from
+ * there, small ones that wait together are staged into one record. */
+#include "tunnel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "io/clock.h"
+
+enum {
+	SMALL_SLOTS = 4096,
+	BIG_SLOTS = 96,
+	TUN_READS = 128,        /* packets per wake-up */
+	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
+	PUSH_OCTETS = 64 * 1024, /* encrypted between two looks at the socket */
+};
+
+static enum counter packets_sent(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_PACKETS_UP : COUNTER_PACKETS_DOWN;
+}
+
+static enum counter packets_received(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_PACKETS_DOWN : COUNTER_PACKETS_UP;
+}
+
+static enum counter octets_sent(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_OCTETS_UP : COUNTER_OCTETS_DOWN;
+}
+
+static enum counter octets_received(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_OCTETS_DOWN : COUNTER_OCTETS_UP;
+}
+
+/* --- sending: scheduler to lane ------------------------------------------ */
+
+/* Writes the envelope's header in front of the packet; returns where the
+ * envelope starts. */
+static uint8_t *envelope_in_place(struct slot *slot, size_t *length)
+{
+	uint8_t *packet = slot_packet(slot);
+	if (slot->offload.type == OFFLOAD_NONE) {
+		*length = ENVELOPE_HEADER + slot->length;
+		envelope_put_header(packet - ENVELOPE_HEADER, ENVELOPE_IP, slot->length);
+		return packet - ENVELOPE_HEADER;
+	}
+	uint8_t *header = packet - OFFLOAD_HEADER;
+	offload_put_wire(&slot->offload, header);
+	envelope_put_header(
+		header - ENVELOPE_HEADER, ENVELOPE_OFFLOAD, OFFLOAD_HEADER + slot->length);
+	*length = ENVELOPE_HEADER + OFFLOAD_HEADER + slot->length;
+	return header - ENVELOPE_HEADER;
+}
+
+/* Encrypts about PUSH_OCTETS of what the scheduler lets go; returns how much. */
+static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
+{
+	struct datapath *datapath = tunnel->datapath;
+	size_t total = 0, staged = 0;
+	struct slot *slot;
+
+	while (total < PUSH_OCTETS && (slot = sched_dequeue(&tunnel->sched, now))) {
+		size_t length;
+		const uint8_t *envelope = envelope_in_place(slot, &length);
+		counter_add(&tunnel->counters, packets_sent(datapath), 1);
+		counter_add(&tunnel->counters, octets_sent(datapath), slot->length);
+		if (staged + length > sizeof(datapath->stage)) {
+			lane_send(tunnel->lane, datapath->stage, staged);
+			staged = 0;
+		}
+		if (length > sizeof(datapath->stage)) {
+			lane_send(tunnel->lane, envelope, length);
+		} else {
+			memcpy(datapath->stage + staged, envelope, length);
+			staged += length;
+		}
+		total += length;
+		slab_give(&datapath->slab, slot);
+	}
+	if (staged)
+		lane_send(tunnel->lane, datapath->stage, staged);
+	return total;
+}
+
+/* Nothing is encrypted before the socket has taken what was. */
+static void push(struct tunnel *tunnel, uint64_t now)
+{
+	while (tunnel->lane && lane_is_ready(tunnel->lane) && encrypt_batch(tunnel, now) > 0)
+		lane_flush(tunnel->lane);
+}
+
+static void add_pending(struct tunnel *tunnel)
+{
+	if (tunnel->is_pending)
+		return;
+	tunnel->is_pending = true;
+	tunnel->pending_next = tunnel->datapath->pending;
+	tunnel->datapath->pending = tunnel;
+}
+
+static void remove_pending(struct tunnel *tunnel)
+{
+	if (!tunnel->is_pending)
+		return;
+	struct tunnel **at = &tunnel->datapath->pending;
+	while (*at != tunnel)
+		at = &(*at)->pending_next;
+	*at = tunnel->pending_next;
+	tunnel->is_pending = false;
+}
+
+static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct datapath *datapath = watcher->data;
+	if (!datapath->pending)
+		return;
+	uint64_t now = clock_now();
+	struct tunnel *tunnel;
+	while ((tunnel = datapath->pending)) {
+		datapath->pending = tunnel->pending_next;
+		tunnel->is_pending = false;
+		push(tunnel, now);
+	}
+}
+
+void tunnel_writable(struct tunnel *tunnel)
+{
+	if (!sched_is_empty(&tunnel->sched))
+		add_pending(tunnel);
+}
+
+void tunnel_control(struct tunnel *tunnel, const struct control_message *message)
+{
+	struct datapath *datapath = tunnel->datapath;
+	if (!tunnel->lane)
+		return;
+	size_t length = control_encode(message, datapath->control, sizeof(datapath->control));
+	lane_send(tunnel->lane, datapath->control, length);
+	lane_flush(tunnel->lane);
+}
+
+/* --- TUN to scheduler ---------------------------------------------------- */
+
+static void write_answer(struct datapath *datapath, size_t length)
+{
+	static const struct offload plain;
+	tun_write(datapath->tun, datapath->queue, datapath->answer + LANE_HEADROOM, length, &plain);
+}
+
+/* What the scheduler goes by; the same for all segments of a super-packet. */
+struct label {
+	uint32_t flow;
+	uint8_t service;
+};
+
+/* Takes the slot; NULL counts as out of memory. */
+static void enqueue(
+	struct tunnel *tunnel, struct slot *slot, const struct label *label, uint64_t now)
+{
+	if (!slot) {
+		counter_add(&tunnel->counters, COUNTER_DROP_NO_MEMORY, 1);
+		return;
+	}
+	slot->flow = label->flow;
+	slot->service = label->service;
+	slot->arrived = now;
+	sched_enqueue(&tunnel->sched, slot, now);
+	add_pending(tunnel);
+}
+
+/* For a peer that takes only ordinary packets: cuts the super-packet here. */
+static void enqueue_segments(struct tunnel *tunnel, const struct slot *super,
+	const struct packet *packet, const struct label *label, uint64_t now)
+{
+	struct slab *slab = &tunnel->datapath->slab;
+	unsigned segments = offload_segments(&super->offload, packet);
+	for (unsigned i = 0; i < segments; i++) {
+		struct slot *slot = slab_take(slab, tunnel->mtu);
+		if (slot) {
+			slot->offload = (struct offload){0};
+			slot->length = (uint32_t)offload_segment(
+				&super->offload, packet, i, slot_packet(slot), tunnel->mtu);
+		}
+		if (slot && slot->length == 0) {
+			slab_give(slab, slot);
+			counter_add(&tunnel->counters, COUNTER_DROP_TOO_BIG, 1);
+			continue;
+		}
+		enqueue(tunnel, slot, label, now);
+	}
+}
+
+/* Takes the packet in the spare slot away in a slot of its own: a small one
+ * into which it is copied, or the spare slot itself, which is then replaced.
+ * NULL when memory has run out, and then the packet is lost. */
+static struct slot *claim_spare(struct datapath *datapath)
+{
+	struct slot *spare = datapath->spare;
+	struct slot *slot = slab_take(&datapath->slab, spare->length);
+	if (!slot)
+		return NULL;
+	if (slot->big) {
+		datapath->spare = slot;
+		return spare;
+	}
+	slot->length = spare->length;
+	slot->offload = spare->offload;
+	memcpy(slot_packet(slot), slot_packet(spare), spare->length);
+	return slot;
+}
+
+static size_t too_big(struct datapath *datapath, const struct packet *packet, uint16_t mtu)
+{
+	const struct address *from = packet->version == 4 ? &datapath->own4 : &datapath->own6;
+	return from->version ? packet_too_big(packet, from, mtu, datapath->answer + LANE_HEADROOM)
+			     : 0;
+}
+
+/* A packet's checksum is completed here when only that is missing, so that it
+ * goes as an ordinary envelope. */
+static bool complete_checksum(struct slot *slot)
+{
+	if (slot->offload.type != OFFLOAD_NONE || slot->offload.flags == 0)
+		return true;
+	return offload_complete(&slot->offload, slot_packet(slot), slot->length);
+}
+
+static void drop(struct datapath *datapath, enum counter why)
+{
+	counter_add(&datapath->counters, why, 1);
+}
+
+/* The packet in the spare slot goes its way. */
+static void from_tun(struct datapath *datapath, uint64_t now)
+{
+	struct slot *slot = datapath->spare;
+	struct packet packet;
+	enum counter why = COUNTER_DROP_NOT_IP;
+	size_t answer = 0;
+
+	if (packet_parse(slot_packet(slot), slot->length, &packet) != PACKET_OK ||
+		!complete_checksum(slot)) {
+		drop(datapath, COUNTER_DROP_NOT_IP);
+		return;
+	}
+	struct tunnel *tunnel = datapath->events->route(
+		datapath->owner, &packet, &why, datapath->answer + LANE_HEADROOM, &answer);
+	if (tunnel && slot->offload.type == OFFLOAD_NONE && slot->length > tunnel->mtu) {
+		answer = too_big(datapath, &packet, tunnel->mtu);
+		why = COUNTER_DROP_TOO_BIG;
+		tunnel = NULL;
+	}
+	if (!tunnel) {
+		drop(datapath, why);
+		if (answer)
+			write_answer(datapath, answer);
+		return;
+	}
+	struct label label = {
+		.flow = packet_flow(&packet, datapath->flow_key),
+		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
+	};
+	if (slot->offload.type != OFFLOAD_NONE && !tunnel->offload) {
+		enqueue_segments(tunnel, slot, &packet, &label, now);
+		return;
+	}
+	enqueue(tunnel, claim_spare(datapath), &label, now);
+}
+
+static void on_tun_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+	(void)events;
+	struct datapath *datapath = watcher->data;
+	uint64_t now = clock_now();
+	size_t octets = 0;
+
+	for (int reads = 0; reads < TUN_READS && octets < TUN_OCTETS; reads++) {
+		switch (tun_read(datapath->tun, datapath->queue, datapath->spare)) {
+		case TUN_OK:
+			octets += datapath->spare->length;
+			from_tun(datapath, now);
+			break;
+		case TUN_AGAIN:
+			return;
+		case TUN_REFUSED:
+			drop(datapath, COUNTER_DROP_NOT_IP);
+			break;
+		case TUN_DOWN:
+			/* Readable for ever and never any packet: wait until
+			 * somebody has seen the link up (datapath_resume). */
+			ev_io_stop(loop, watcher);
+			return;
+		case TUN_FAILED:
+			ev_io_stop(loop, watcher);
+			datapath->events->tun_failed(datapath->owner, errno);
+			return;
+		}
+	}
+}
+
+/* --- lane to TUN --------------------------------------------------------- */
+
+static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet *packet,
+	const struct offload *offload)
+{
+	struct datapath *datapath = tunnel->datapath;
+	enum counter why;
+
+	if (!datapath->events->admit(tunnel, packet, &why)) {
+		counter_add(&tunnel->counters, why, 1);
+		return;
+	}
+	switch (tun_write(datapath->tun, datapath->queue, octets, packet->length, offload)) {
+	case TUN_OK:
+		counter_add(&tunnel->counters, packets_received(datapath), 1);
+		counter_add(&tunnel->counters, octets_received(datapath), packet->length);
+		break;
+	case TUN_AGAIN:
+	case TUN_DOWN:
+		counter_add(&tunnel->counters, COUNTER_DROP_TUN_FULL, 1);
+		break;
+	case TUN_REFUSED:
+	case TUN_FAILED:
+		counter_add(&tunnel->counters, COUNTER_DROP_TUN_REFUSED, 1);
+		break;
+	}
+}
+
+static void receive_packet(struct tunnel *tunnel, uint8_t *octets, size_t length)
+{
+	static const struct offload plain;
+	struct packet packet;
+	enum packet_result result = packet_parse(octets, length, &packet);
+	if (result != PACKET_OK) {
+		struct reason why;
+		reason_set(&why, "an IP envelope without exactly one IP packet: %s",
+			packet_result_name(result));
+		lane_protocol_error(tunnel->lane, why.text);
+		return;
+	}
+	deliver(tunnel, octets, &packet, &plain);
+}
+
+static void receive_offloaded(struct tunnel *tunnel, uint8_t *octets, size_t length)
+{
+	struct packet packet;
+	struct offload offload;
+	struct reason why;
+
+	if (!tunnel->offload || length <= OFFLOAD_HEADER) {
+		lane_protocol_error(tunnel->lane,
+			tunnel->offload ? "an offload envelope without a packet"
+					: "an offload envelope, which was not negotiated");
+		return;
+	}
+	offload_get_wire(octets, &offload);
+	octets += OFFLOAD_HEADER;
+	length -= OFFLOAD_HEADER;
+	enum packet_result parsed = packet_parse(octets, length, &packet);
+	if (parsed != PACKET_OK) {
+		reason_set(&why, "an offload envelope without exactly one IP packet: %s",
+			packet_result_name(parsed));
+		lane_protocol_error(tunnel->lane, why.text);
+		return;
+	}
+	enum offload_result checked = offload_check(&offload, &packet, tunnel->mtu);
+	if (checked != OFFLOAD_OK) {
+		reason_set(&why, "an offload header that does not fit its packet: %s",
+			offload_result_name(checked));
+		lane_protocol_error(tunnel->lane, why.text);
+		return;
+	}
+	deliver(tunnel, octets, &packet, &offload);
+}
+
+void tunnel_receive(struct tunnel *tunnel, const struct envelope *envelope)
+{
+	if (envelope->type == ENVELOPE_IP)
+		receive_packet(tunnel, envelope->payload, envelope->length);
+	else if (envelope->type == ENVELOPE_OFFLOAD)
+		receive_offloaded(tunnel, envelope->payload, envelope->length);
+	else if (envelope->type == ENVELOPE_CONTROL)
+		tunnel->datapath->events->control(tunnel, envelope->payload, envelope->length);
+	else
+		counter_add(&tunnel->counters, COUNTER_UNKNOWN_ENVELOPES, 1);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct tun *tun,
+	unsigned queue, const struct datapath_events *events, void *owner)
+{
+	int error = slab_init(&datapath->slab, SMALL_SLOTS, BIG_SLOTS);
+	if (error)
+		return error;
+	datapath->loop = loop;
+	datapath->tun = tun;
+	datapath->queue = queue;
+	datapath->events = events;
+	datapath->owner = owner;
+	datapath->pending = NULL;
+	datapath->spare = slab_take(&datapath->slab, SLOT_BIG);
+	sched_policy_default(&datapath->policy);
+	if (getrandom(&datapath->flow_key, sizeof(datapath->flow_key), 0) < 0)
+		datapath->flow_key = clock_now();
+	ev_io_init(&datapath->readable, on_tun_readable, tun->queues[queue], EV_READ);
+	ev_prepare_init(&datapath->push, on_push);
+	datapath->readable.data = datapath->push.data = datapath;
+	ev_io_start(loop, &datapath->readable);
+	ev_prepare_start(loop, &datapath->push);
+	return 0;
+}
+
+void datapath_fini(struct datapath *datapath)
+{
+	ev_io_stop(datapath->loop, &datapath->readable);
+	ev_prepare_stop(datapath->loop, &datapath->push);
+	slab_give(&datapath->slab, datapath->spare);
+	slab_fini(&datapath->slab);
+}
+
+void datapath_resume(struct datapath *datapath)
+{
+	ev_io_start(datapath->loop, &datapath->readable);
+}
+
+void tunnel_init(struct tunnel *tunnel, struct datapath *datapath, void *owner)
+{
+	memset(tunnel, 0, sizeof(*tunnel));
+	tunnel->datapath = datapath;
+	tunnel->owner = owner;
+	sched_init(&tunnel->sched, &datapath->policy, &datapath->slab, &tunnel->counters);
+}
+
+void tunnel_fini(struct tunnel *tunnel)
+{
+	remove_pending(tunnel);
+	sched_fini(&tunnel->sched);
+}
+
+void tunnel_attach(struct tunnel *tunnel, struct lane *lane, uint16_t mtu, bool offload)
+{
+	tunnel->lane = lane;
+	tunnel->mtu = mtu;
+	tunnel->offload = offload;
+	if (lane)
+		tunnel_writable(tunnel);
+}

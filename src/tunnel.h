@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* THE data path, the same in both programs:
+ *
+ *   TUN  -> packet_parse -> sched_enqueue | sched_dequeue -> envelope -> lane
+ *   lane -> envelope_next -> packet_parse -> admit -> TUN
+ *
+ * A datapath is what one thread has: a TUN queue, the memory for packets in
+ * flight, and a list of the tunnels that have something to send. A tunnel is
+ * one peer: a scheduler in front of its lane.  Towards the TUN nothing is
+ * queued: the kernel takes a packet or it is dropped and counted.
+ *
+ * The two programs differ in two questions, which they answer by callbacks:
+ * which tunnel does a packet from the TUN go to, and may a packet from this
+ * tunnel go to the TUN. */
+#ifndef TSCF_TUNNEL_H
+#define TSCF_TUNNEL_H
+
+#include "core/control.h"
+#include "core/sched.h"
+#include "io/tun.h"
+#include "lane.h"
+
+enum {
+	DATAPATH_STAGE = 16384, /* one full TLS record of small envelopes */
+	DATAPATH_CONTROL = CONTROL_ENCODED_MAX,
+};
+
+struct tunnel;
+
+struct datapath_events {
+	/* A packet from the TUN: its tunnel, or NULL and the counter to blame.
+	 * Where the sender deserves an ICMP error, `*answer` octets of it are
+	 * written to `icmp` (1280 octets of room). */
+	struct tunnel *(*route)(void *owner, const struct packet *packet, enum counter *drop,
+		uint8_t *icmp, size_t *answer);
+	/* May this packet, received through `tunnel`, go to the TUN? */
+	bool (*admit)(struct tunnel *tunnel, const struct packet *packet, enum counter *drop);
+	/* A control message (the payload of its envelope). */
+	void (*control)(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+	/* The TUN cannot be read any more; called once. */
+	void (*tun_failed)(void *owner, int error);
+};
+
+struct datapath {
+	struct ev_loop *loop;
+	const struct tun *tun; /* borrowed */
+	unsigned queue;
+	struct ev_io readable;
+	struct ev_prepare push; /* sends what this turn of the loop gathered */
+	bool sends_up;          /* TUN to lane is "up": the TSE's side */
+	const struct datapath_events *events;
+	void *owner;
+	struct sched_policy policy;
+	struct slab slab;
+	struct slot *spare;       /* what the next packet is read into */
+	struct tunnel *pending;   /* tunnels with packets and a ready lane */
+	uint64_t flow_key;        /* for packet_flow() */
+	struct address own4, own6; /* source of ICMP errors */
+	struct counters counters; /* of packets that belong to no tunnel */
+	struct lane_scratch scratch;
+	uint8_t stage[DATAPATH_STAGE];
+	/* ICMP errors and segments that are written back to the TUN. */
+	uint8_t answer[LANE_HEADROOM + CONTROL_MTU_MIN];
+	uint8_t control[DATAPATH_CONTROL];
+};
+
+struct tunnel {
+	struct datapath *datapath; /* borrowed */
+	struct lane *lane;         /* borrowed; NULL while there is none */
+	struct sched sched;
+	struct counters counters;
+	uint16_t mtu;  /* inner */
+	bool offload;  /* both ends take type-0x81 envelopes */
+	bool is_pending;
+	struct tunnel *pending_next;
+	void *owner;
+};
+
+/* Starts to read queue `queue` of the TUN. 0 or -ENOMEM. */
+int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct tun *tun,
+	unsigned queue, const struct datapath_events *events, void *owner);
+/* Every tunnel must be gone. */
+void datapath_fini(struct datapath *datapath);
+/* After the TUN was down: read again. */
+void datapath_resume(struct datapath *datapath);
+
+void tunnel_init(struct tunnel *tunnel, struct datapath *datapath, void *owner);
+void tunnel_fini(struct tunnel *tunnel);
+/* From now on packets flow through this lane (NULL: they wait). */
+void tunnel_attach(struct tunnel *tunnel, struct lane *lane, uint16_t mtu, bool offload);
+
+/* One envelope of the tunnel's lane (struct lane_events.envelope). */
+void tunnel_receive(struct tunnel *tunnel, const struct envelope *envelope);
+/* The lane takes more (struct lane_events.writable). */
+void tunnel_writable(struct tunnel *tunnel);
+/* Sends a control message at once, before anything that waits. */
+void tunnel_control(struct tunnel *tunnel, const struct control_message *message);
+
+#endif
