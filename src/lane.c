@@ -49,8 +49,10 @@ static size_t parse(struct lane *lane, uint8_t *octets, size_t length)
 		size_t consumed;
 		switch (envelope_next(octets + done, length - done, &envelope, &consumed)) {
 		case ENVELOPE_OK:
-			done += consumed;
 			lane->events->envelope(lane, &envelope);
+			if (lane->state == LANE_PAUSED)
+				return done; /* given out again by lane_adopt */
+			done += consumed;
 			break;
 		case ENVELOPE_MORE:
 			return done;
@@ -62,18 +64,35 @@ static size_t parse(struct lane *lane, uint8_t *octets, size_t length)
 	return done;
 }
 
-/* Copies the unfinished envelope aside. False without memory. */
+/* Copies what is left aside: an unfinished envelope, or, in a lane that pauses,
+ * as much as fits there. */
 static bool keep_partial(struct lane *lane, const uint8_t *octets, size_t length)
 {
+	if (length > ENVELOPE_MAX) {
+		lane_protocol_error(lane, "more than it may send before it is answered");
+		return false;
+	}
 	if (length && !lane->partial) {
 		lane->partial = malloc(ENVELOPE_MAX);
-		if (!lane->partial)
+		if (!lane->partial) {
+			lane_ended(lane, LANE_END_NETWORK, "out of memory");
 			return false;
+		}
 	}
 	if (length)
 		memcpy(lane->partial, octets, length);
 	lane->partial_length = length;
 	return true;
+}
+
+/* Gives out the whole envelopes in `octets` and keeps the rest; false when the
+ * lane does not go on. */
+static bool take_in(struct lane *lane, uint8_t *octets, size_t length)
+{
+	size_t done = parse(lane, octets, length);
+	if (lane->state == LANE_STOPPED)
+		return false;
+	return keep_partial(lane, octets + done, length - done) && lane->state == LANE_OPEN;
 }
 
 /* One tls_read and all envelopes that it completes; false when the socket is
@@ -92,15 +111,7 @@ static bool receive_once(struct lane *lane)
 		tls_ended(lane, result);
 		return false;
 	}
-	size_t length = held + got;
-	size_t done = parse(lane, octets, length);
-	if (lane->state != LANE_OPEN)
-		return false;
-	if (!keep_partial(lane, octets + done, length - done)) {
-		lane_ended(lane, LANE_END_NETWORK, "out of memory");
-		return false;
-	}
-	return true;
+	return take_in(lane, octets, held + got);
 }
 
 static void receive(struct lane *lane)
@@ -108,9 +119,14 @@ static void receive(struct lane *lane)
 	for (int reads = 0; reads < LANE_READS; reads++)
 		if (!receive_once(lane))
 			break;
+	if (lane->state != LANE_OPEN)
+		return;
 	/* Octets inside the TLS object do not make the socket readable. */
-	if (lane->state == LANE_OPEN && tls_has_more(lane->tls))
+	if (tls_has_more(lane->tls))
 		ev_feed_event(lane->loop, &lane->readable, EV_READ);
+	/* What TLS itself answered, and the socket did not take. */
+	if (tls_unsent(lane->tls) > 0)
+		ev_io_start(lane->loop, &lane->writable);
 }
 
 /* --- handshake and events ------------------------------------------------ */
@@ -225,13 +241,33 @@ void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
 	ev_io_start(loop, &lane->writable);
 }
 
+void lane_pause(struct lane *lane)
+{
+	ev_io_stop(lane->loop, &lane->readable);
+	ev_io_stop(lane->loop, &lane->writable);
+	lane->state = LANE_PAUSED;
+}
+
+void lane_adopt(struct lane *lane, struct ev_loop *loop, struct lane_scratch *scratch)
+{
+	lane->loop = loop;
+	lane->scratch = scratch;
+	lane->state = LANE_OPEN;
+	ev_io_start(loop, &lane->readable);
+	size_t held = lane->partial_length;
+	if (held)
+		memcpy(scratch->octets + LANE_HEADROOM, lane->partial, held);
+	if (take_in(lane, scratch->octets + LANE_HEADROOM, held))
+		receive(lane);
+}
+
 void lane_stop(struct lane *lane)
 {
 	if (lane->state == LANE_STOPPED)
 		return;
 	ev_io_stop(lane->loop, &lane->readable);
 	ev_io_stop(lane->loop, &lane->writable);
-	if (lane->state == LANE_OPEN)
+	if (lane->state != LANE_HANDSHAKE)
 		tls_close(lane->tls);
 	lane->state = LANE_STOPPED;
 }

@@ -28,6 +28,7 @@ struct lane_scratch {
 enum lane_state {
 	LANE_HANDSHAKE,
 	LANE_OPEN,
+	LANE_PAUSED,  /* about to go to another thread */
 	LANE_STOPPED, /* ended, or closed by us */
 };
 
@@ -72,6 +73,12 @@ void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
 void lane_stop(struct lane *lane);
 /* Frees what it owns. Not from within its events. */
 void lane_close(struct lane *lane);
+/* Hands a lane from one thread to another.  From within `envelope`: this
+ * envelope is not consumed, no other is given out, nothing is read. */
+void lane_pause(struct lane *lane);
+/* In the new thread, once the old one is outside the lane: goes on there, with
+ * the envelope at which it paused first. */
+void lane_adopt(struct lane *lane, struct ev_loop *loop, struct lane_scratch *scratch);
 /* Ends the lane because of what its peer sent. */
 void lane_protocol_error(struct lane *lane, const char *why);
 

@@ -16,6 +16,7 @@ enum {
 	TUN_READS = 128,        /* packets per wake-up */
 	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
 	PUSH_OCTETS = 64 * 1024, /* encrypted between two looks at the socket */
+	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 };
 
 static enum counter packets_sent(const struct datapath *datapath)
@@ -142,6 +143,11 @@ void tunnel_control(struct tunnel *tunnel, const struct control_message *message
 	struct datapath *datapath = tunnel->datapath;
 	if (!tunnel->lane)
 		return;
+	/* Who asks and never reads the answers must not fill our memory. */
+	if (tls_unsent(tunnel->lane->tls) > UNREAD_OCTETS) {
+		counter_add(&tunnel->counters, COUNTER_DROP_UNREAD, 1);
+		return;
+	}
 	size_t length = control_encode(message, datapath->control, sizeof(datapath->control));
 	lane_send(tunnel->lane, datapath->control, length);
 	lane_flush(tunnel->lane);
@@ -176,24 +182,19 @@ static void enqueue(
 	add_pending(tunnel);
 }
 
-/* For a peer that takes only ordinary packets: cuts the super-packet here. */
+/* For what the peer would not take as one: cuts the super-packet here. */
 static void enqueue_segments(struct tunnel *tunnel, const struct slot *super,
 	const struct packet *packet, const struct label *label, uint64_t now)
 {
 	struct slab *slab = &tunnel->datapath->slab;
 	unsigned segments = offload_segments(&super->offload, packet);
+	if (segments == 0)
+		counter_add(&tunnel->counters, COUNTER_DROP_NOT_IP, 1);
 	for (unsigned i = 0; i < segments; i++) {
 		struct slot *slot = slab_take(slab, tunnel->mtu);
-		if (slot) {
-			slot->offload = (struct offload){0};
+		if (slot)
 			slot->length = (uint32_t)offload_segment(
 				&super->offload, packet, i, slot_packet(slot), tunnel->mtu);
-		}
-		if (slot && slot->length == 0) {
-			slab_give(slab, slot);
-			counter_add(&tunnel->counters, COUNTER_DROP_TOO_BIG, 1);
-			continue;
-		}
 		enqueue(tunnel, slot, label, now);
 	}
 }
@@ -217,11 +218,27 @@ static struct slot *claim_spare(struct datapath *datapath)
 	return slot;
 }
 
+/* Whether it, or each of its segments, exceeds the tunnel's MTU. */
+static bool is_too_big(const struct slot *slot, const struct packet *packet, uint16_t mtu)
+{
+	if (slot->offload.type == OFFLOAD_NONE)
+		return slot->length > mtu;
+	return offload_headers(packet) + slot->offload.segment_size > mtu;
+}
+
 static size_t too_big(struct datapath *datapath, const struct packet *packet, uint16_t mtu)
 {
 	const struct address *from = packet->version == 4 ? &datapath->own4 : &datapath->own6;
 	return from->version ? packet_too_big(packet, from, mtu, datapath->answer + LANE_HEADROOM)
 			     : 0;
+}
+
+/* A super-packet goes as one when the peer takes such and will believe it. */
+static bool goes_whole(
+	const struct tunnel *tunnel, struct offload *offload, const struct packet *packet)
+{
+	return offload->type == OFFLOAD_NONE ||
+		(tunnel->offload && offload_check(offload, packet, tunnel->mtu) == OFFLOAD_OK);
 }
 
 /* A packet's checksum is completed here when only that is missing, so that it
@@ -253,7 +270,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 	}
 	struct tunnel *tunnel = datapath->events->route(
 		datapath->owner, &packet, &why, datapath->answer + LANE_HEADROOM, &answer);
-	if (tunnel && slot->offload.type == OFFLOAD_NONE && slot->length > tunnel->mtu) {
+	if (tunnel && is_too_big(slot, &packet, tunnel->mtu)) {
 		answer = too_big(datapath, &packet, tunnel->mtu);
 		why = COUNTER_DROP_TOO_BIG;
 		tunnel = NULL;
@@ -268,7 +285,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 		.flow = packet_flow(&packet, datapath->flow_key),
 		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
 	};
-	if (slot->offload.type != OFFLOAD_NONE && !tunnel->offload) {
+	if (!goes_whole(tunnel, &slot->offload, &packet)) {
 		enqueue_segments(tunnel, slot, &packet, &label, now);
 		return;
 	}

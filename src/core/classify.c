@@ -38,7 +38,7 @@ static bool is_pcscf(const struct sched_policy *policy, const struct packet *pac
 static bool has_port(const struct packet *packet, uint16_t port)
 {
 	return packet->has_ports &&
-		(packet->source_port == port || packet->destination_port == port);
+	       (packet->source_port == port || packet->destination_port == port);
 }
 
 enum sched_class sched_classify(const struct sched_policy *policy, const struct packet *packet)

@@ -161,6 +161,11 @@ const char *config_fault_interface(const char *text)
 	return NULL;
 }
 
+const char *config_fault_path(const char *text)
+{
+	return *text == '/' ? NULL : "is not an absolute path";
+}
+
 const char *config_fault_socket(const char *text)
 {
 	return *text == '/' && strlen(text) <= SOCKET_PATH_MAX

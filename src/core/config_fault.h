@@ -18,6 +18,7 @@ const char *config_fault_uid(const char *text);       /* NUMBER, NUMBER-NUMBER o
 const char *config_fault_file_name(const char *text); /* a name without directory */
 /* What the kernel takes as the name of a network interface. */
 const char *config_fault_interface(const char *text);
+const char *config_fault_path(const char *text); /* absolute, since daemons run in / */
 /* An absolute path short enough for sun_path (unix(7)). */
 const char *config_fault_socket(const char *text);
 

@@ -30,7 +30,8 @@
 	X(DROP_CLOSED, "drop_closed", "still queued when the tunnel closed")                       \
 	X(DROP_TUN_FULL, "drop_tun_full", "the kernel did not take it from us")                    \
 	X(DROP_TUN_REFUSED, "drop_tun_refused", "the kernel refused it as a packet")               \
-	X(DROP_PLAIN_CONTROL, "drop_plain_control", "not deliverable to a plain TS 24.322 peer")
+	X(DROP_PLAIN_CONTROL, "drop_plain_control", "not deliverable to a plain TS 24.322 peer")   \
+	X(DROP_UNREAD, "drop_unread", "control messages to a peer that does not read them")
 
 enum counter {
 #define COUNTER_SYMBOL(symbol, name, help) COUNTER_##symbol,

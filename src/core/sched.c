@@ -191,7 +191,7 @@ static bool mark_ecn(uint8_t *octets)
 	uint32_t before = get_u16(octets);
 	octets[1] |= ECN_MASK;
 	uint32_t sum = (uint16_t)~get_u16(octets + IPV4_CHECKSUM) + (uint16_t)~before +
-		(uint32_t)get_u16(octets);
+		       (uint32_t)get_u16(octets);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	put_u16(octets + IPV4_CHECKSUM, (uint16_t)~sum);

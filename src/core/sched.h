@@ -26,7 +26,7 @@ struct sched_policy {
 	uint64_t realtime_budget; /* us; default 150,000 */
 	uint32_t bulk_limit;      /* octets of bulk that may wait */
 	uint32_t realtime_limit;  /* octets of signalling + audio + video that may wait */
-	uint32_t memory_limit;    /* octets of slots, whatever they hold: bounds small packets too */
+	uint32_t memory_limit;    /* octets of slots, however little is in them */
 	struct address pcscf[SCHED_PCSCF_MAX];
 	size_t pcscf_count;
 };

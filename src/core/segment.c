@@ -84,7 +84,7 @@ static struct packet run_packet(uint8_t *at, const struct packet *whole, const s
 static uint8_t *checksum_field(uint8_t *at, const struct packet *packet)
 {
 	return at + packet->l4_offset +
-		(packet->protocol == PROTOCOL_UDP ? UDP_CHECKSUM : TCP_CHECKSUM);
+	       (packet->protocol == PROTOCOL_UDP ? UDP_CHECKSUM : TCP_CHECKSUM);
 }
 
 /* One complete packet, ready for any network. */

@@ -105,17 +105,3 @@ void slab_give(struct slab *slab, struct slot *slot)
 	++*(big ? &slab->big_free : &slab->small_free);
 	ASAN_POISON_MEMORY_REGION(slot, slot_octets(big));
 }
-
-struct slot *slab_shrink(struct slab *slab, struct slot *slot)
-{
-	if (!slot->big || slot->length > SLOT_SMALL)
-		return slot;
-	struct slot *small = take(slab, false);
-	if (!small)
-		return slot;
-	memcpy(small, slot, sizeof(*slot));
-	small->big = false;
-	memcpy(slot_packet(small), slot_packet(slot), slot->length);
-	slab_give(slab, slot);
-	return small;
-}

@@ -65,8 +65,5 @@ void slab_fini(struct slab *slab);
 struct slot *slab_take(struct slab *slab, size_t length);
 /* Takes the slot; NULL is allowed. */
 void slab_give(struct slab *slab, struct slot *slot);
-/* If the packet in this big slot fits a small one, moves it there and gives
- * the big one back.  Takes `slot`, returns owned. */
-struct slot *slab_shrink(struct slab *slab, struct slot *slot);
 
 #endif

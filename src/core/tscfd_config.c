@@ -80,8 +80,7 @@ const struct config_key tscfd_config_keys[] = {
 
 	KEY("control", "socket", CONFIG_STRING, socket, .standard = "/run/tscf/control.sock",
 		.fault = config_fault_socket),
-	KEY("control", "metrics", CONFIG_STRING, metrics, .fault = config_fault_endpoint,
-		.inert = true),
+	KEY("control", "metrics", CONFIG_STRING, metrics, .fault = config_fault_path),
 
 	KEY("log", "level", CONFIG_CHOICE, log.level, .choices = log_level_names,
 		.standard = "info", .minimum = 3),

@@ -42,7 +42,7 @@ struct tscfd_config {
 	char *state_file;
 
 	/* [control] */
-	char *socket, *metrics; /* a path; HOST:PORT */
+	char *socket, *metrics; /* paths */
 
 	/* [log] */
 	struct config_log log;

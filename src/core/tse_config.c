@@ -106,7 +106,7 @@ const struct config_key tse_config_keys[] = {
 	KEY("steering", "fwmark", CONFIG_NUMBER, fwmark, .standard = "0x24322", .minimum = 1,
 		.maximum = UINT32_MAX),
 	KEY("steering", "allowed-routes", CONFIG_PREFIXES, allowed_routes),
-	KEY("steering", "routes", CONFIG_PREFIXES, routes, .inert = true),
+	KEY("steering", "routes", CONFIG_PREFIXES, routes),
 	KEY("steering", "uid", CONFIG_LIST, uid, .fault = config_fault_uid),
 	KEY("steering", "netns", CONFIG_STRING, netns, .fault = config_fault_file_name,
 		.inert = true),

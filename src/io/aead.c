@@ -25,10 +25,10 @@
 #include "io/clock.h"
 
 enum {
-	AEAD_DEVICE = 24322,     /* any number but INVALID_DEVID */
-	TRIAL_RECORD = 16384,    /* octets of a full record */
-	TRIAL_ROUNDS = 2,        /* the best of */
-	WORTH_IT = 2,            /* libcrypto must be this many times faster */
+	AEAD_DEVICE = 24322,  /* any number but INVALID_DEVID */
+	TRIAL_RECORD = 16384, /* octets of a full record */
+	TRIAL_ROUNDS = 2,     /* the best of */
+	WORTH_IT = 2,         /* libcrypto must be this many times faster */
 };
 
 static bool ready, gcm_here, p256_here;
@@ -50,7 +50,8 @@ static int wolf_result(enum libcrypto_result result, int rejected)
 static int gcm_seal(const wc_CryptoInfo *info)
 {
 	const Aes *aes = info->cipher.aesgcm_enc.aes;
-	if (info->cipher.aesgcm_enc.ivSz != GCM_NONCE || info->cipher.aesgcm_enc.authTagSz != GCM_TAG)
+	if (info->cipher.aesgcm_enc.ivSz != GCM_NONCE ||
+		info->cipher.aesgcm_enc.authTagSz != GCM_TAG)
 		return CRYPTOCB_UNAVAILABLE;
 	if (!owner->seal && !(owner->seal = libcrypto_gcm_new(true)))
 		return CRYPTOCB_UNAVAILABLE;
@@ -71,7 +72,8 @@ static int gcm_seal(const wc_CryptoInfo *info)
 static int gcm_open(const wc_CryptoInfo *info)
 {
 	const Aes *aes = info->cipher.aesgcm_dec.aes;
-	if (info->cipher.aesgcm_dec.ivSz != GCM_NONCE || info->cipher.aesgcm_dec.authTagSz != GCM_TAG)
+	if (info->cipher.aesgcm_dec.ivSz != GCM_NONCE ||
+		info->cipher.aesgcm_dec.authTagSz != GCM_TAG)
 		return CRYPTOCB_UNAVAILABLE;
 	if (!owner->open && !(owner->open = libcrypto_gcm_new(false)))
 		return CRYPTOCB_UNAVAILABLE;
@@ -111,13 +113,14 @@ static int p256_generate(const wc_CryptoInfo *info)
 {
 	uint8_t scalar[P256_SCALAR], point[P256_POINT];
 	int curve = info->pk.eckg.curveId;
-	if (curve != ECC_SECP256R1 && !(curve == ECC_CURVE_DEF && info->pk.eckg.size == P256_SCALAR))
+	if (curve != ECC_SECP256R1 &&
+		!(curve == ECC_CURVE_DEF && info->pk.eckg.size == P256_SCALAR))
 		return CRYPTOCB_UNAVAILABLE;
 	enum libcrypto_result result = libcrypto_p256_generate(scalar, point);
 	int error = wolf_result(result, CRYPTOCB_UNAVAILABLE);
 	if (error == 0)
-		error = wc_ecc_import_private_key_ex(
-			scalar, sizeof(scalar), point, sizeof(point), info->pk.eckg.key, ECC_SECP256R1);
+		error = wc_ecc_import_private_key_ex(scalar, sizeof(scalar), point, sizeof(point),
+			info->pk.eckg.key, ECC_SECP256R1);
 	explicit_bzero(scalar, sizeof(scalar));
 	return error;
 }
@@ -184,7 +187,8 @@ static int compute(int device, wc_CryptoInfo *info, void *user)
 	(void)user;
 	if (!owner)
 		return CRYPTOCB_UNAVAILABLE;
-	if (info->algo_type == WC_ALGO_TYPE_CIPHER && info->cipher.type == WC_CIPHER_AES_GCM && gcm_here)
+	if (info->algo_type == WC_ALGO_TYPE_CIPHER && info->cipher.type == WC_CIPHER_AES_GCM &&
+		gcm_here)
 		return info->cipher.enc ? gcm_seal(info) : gcm_open(info);
 	if (info->algo_type != WC_ALGO_TYPE_PK || !p256_here)
 		return CRYPTOCB_UNAVAILABLE;
@@ -213,8 +217,8 @@ static uint64_t time_gcm(int device, uint8_t *record)
 	if (wc_AesGcmSetKey(&aes, key, sizeof(key)) == 0)
 		for (int i = 0; i < TRIAL_ROUNDS; i++) {
 			uint64_t start = clock_now();
-			if (wc_AesGcmEncrypt(&aes, record, record, TRIAL_RECORD, nonce, sizeof(nonce),
-				    tag, sizeof(tag), NULL, 0) != 0)
+			if (wc_AesGcmEncrypt(&aes, record, record, TRIAL_RECORD, nonce,
+				    sizeof(nonce), tag, sizeof(tag), NULL, 0) != 0)
 				break;
 			uint64_t took = clock_now() - start;
 			best = took < best ? took : best;

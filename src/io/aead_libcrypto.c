@@ -78,7 +78,7 @@ static bool set_key(struct libcrypto_gcm *gcm, const uint8_t *key, size_t length
 	if (gcm->key_length == length && memcmp(gcm->key, key, length) == 0)
 		return true;
 	gcm->key_length = 0;
-	const EVP_CIPHER *cipher = length == 16	  ? libcrypto.aes128
+	const EVP_CIPHER *cipher = length == 16   ? libcrypto.aes128
 				   : length == 32 ? libcrypto.aes256
 						  : NULL;
 	if (!cipher || !EVP_CipherInit_ex2(gcm->cipher, cipher, key, NULL, gcm->seal, NULL))
@@ -95,9 +95,9 @@ static bool run(struct libcrypto_gcm *gcm, const struct gcm_record *record)
 	return record->length <= INT_MAX && record->extra_length <= INT_MAX &&
 	       EVP_CipherInit_ex2(gcm->cipher, NULL, NULL, record->nonce, gcm->seal, NULL) &&
 	       (record->extra_length == 0 || EVP_CipherUpdate(gcm->cipher, NULL, &length,
-						      record->extra, (int)record->extra_length)) &&
-	       (record->length == 0 || EVP_CipherUpdate(gcm->cipher, record->out, &length, record->in,
-					       (int)record->length));
+						     record->extra, (int)record->extra_length)) &&
+	       (record->length == 0 || EVP_CipherUpdate(gcm->cipher, record->out, &length,
+					       record->in, (int)record->length));
 }
 
 enum libcrypto_result libcrypto_gcm_seal(
@@ -155,8 +155,8 @@ static EVP_PKEY *p256_key(const uint8_t *scalar, const uint8_t *point)
 		parameters = OSSL_PARAM_BLD_to_param(build);
 	EVP_PKEY_CTX *maker = parameters ? EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL) : NULL;
 	if (maker && EVP_PKEY_fromdata_init(maker) == 1)
-		EVP_PKEY_fromdata(maker, &key, scalar ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
-			parameters);
+		EVP_PKEY_fromdata(
+			maker, &key, scalar ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, parameters);
 	EVP_PKEY_CTX_free(maker);
 	OSSL_PARAM_free(parameters);
 	OSSL_PARAM_BLD_free(build);
@@ -192,7 +192,8 @@ enum libcrypto_result libcrypto_p256_agree(const uint8_t scalar[P256_SCALAR],
 	const uint8_t own[P256_POINT], const uint8_t peer[P256_POINT], uint8_t out[P256_SCALAR])
 {
 	EVP_PKEY *ours = p256_key(scalar, own), *theirs = p256_key(NULL, peer);
-	EVP_PKEY_CTX *agreement = ours && theirs ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
+	EVP_PKEY_CTX *agreement =
+		ours && theirs ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 	size_t length = P256_SCALAR;
 	/* No further validation: decoding has checked that the point is on the
 	 * curve, and every such point of P-256 has the right order. */

@@ -23,10 +23,10 @@ enum {
 	DER_GENERALIZED_TIME = 0x18,
 	DER_SEQUENCE = 0x30,
 	DER_SET = 0x31,
-	DER_VERSION = 0xa0,       /* TBSCertificate [0] */
-	DER_EXTENSIONS = 0xa3,    /* TBSCertificate [3] */
-	DER_DNS_NAME = 0x82,      /* GeneralName [2] */
-	DER_IP_ADDRESS = 0x87,    /* GeneralName [7] */
+	DER_VERSION = 0xa0,    /* TBSCertificate [0] */
+	DER_EXTENSIONS = 0xa3, /* TBSCertificate [3] */
+	DER_DNS_NAME = 0x82,   /* GeneralName [2] */
+	DER_IP_ADDRESS = 0x87, /* GeneralName [7] */
 };
 
 /* One element: its tag, its content, and all of it with the header. */
@@ -157,9 +157,9 @@ bool certificate_parse(struct certificate *out, struct view der)
 	if (!element_expect(&rest, DER_SEQUENCE, &part))
 		return false;
 	out->issuer = part.content;
-	if (!element_expect(&rest, DER_SEQUENCE, &part) ||
-		!element_take(&part.content, &time) || !time_parse(&time, &out->not_before) ||
-		!element_take(&part.content, &time) || !time_parse(&time, &out->not_after))
+	if (!element_expect(&rest, DER_SEQUENCE, &part) || !element_take(&part.content, &time) ||
+		!time_parse(&time, &out->not_before) || !element_take(&part.content, &time) ||
+		!time_parse(&time, &out->not_after))
 		return false;
 	if (!element_expect(&rest, DER_SEQUENCE, &part))
 		return false;
@@ -186,7 +186,7 @@ bool revocation_list_parse(struct revocation_list *out, struct view der)
 		!element_expect(&whole.content, DER_SEQUENCE, &tbs))
 		return false;
 	struct view rest = tbs.content;
-	if (!element_skip_if(&rest, DER_INTEGER) || /* version */
+	if (!element_skip_if(&rest, DER_INTEGER) ||            /* version */
 		!element_expect(&rest, DER_SEQUENCE, &part) || /* signature algorithm */
 		!element_expect(&rest, DER_SEQUENCE, &part))
 		return false;
@@ -400,9 +400,8 @@ bool certificate_is_for(const struct certificate *certificate, const char *host)
 	struct element name;
 	while (alt_name_next(&names, &name)) {
 		any = true;
-		if (numeric ? name.tag == DER_IP_ADDRESS &&
-				      view_is(name.content, address.octets,
-					      address_size(address.version))
+		if (numeric ? name.tag == DER_IP_ADDRESS && view_is(name.content, address.octets,
+								    address_size(address.version))
 			    : name.tag == DER_DNS_NAME && name_matches(name.content, host))
 			return true;
 	}

@@ -64,8 +64,8 @@ int netlink_link_find(
 	int result = netlink_ask(netlink, request, parse_link, out, sizeof(*out));
 	char name[32];
 	if (result < 0)
-		return netlink_explain(netlink, result, why, "find %s",
-			netlink_link_name(netlink, index, name));
+		return netlink_explain(
+			netlink, result, why, "find %s", netlink_link_name(netlink, index, name));
 	netlink_remember(netlink, out);
 	return 0;
 }
@@ -119,8 +119,9 @@ static int set_numbers(
 	if (changes && settings->queue_length)
 		rtnl_link_set_txqlen(changes, settings->queue_length);
 	if (changes && settings->ignore_linkdown)
-		(void)rtnl_link_inet_set_conf(
-			changes, IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN, 1);
+		(void)rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN, 1);
+	if (changes && settings->accept_local)
+		(void)rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_ACCEPT_LOCAL, 1);
 	struct nl_msg *request = change_request(index, changes);
 	/* Kernels before 6.3 have one limit for both families, and skip the other. */
 	if (request && settings->gso_max_size &&
@@ -142,14 +143,16 @@ int netlink_link_configure(struct netlink *netlink, unsigned index,
 	char name[32];
 	if (result < 0)
 		netlink_explain(netlink, result, why, "configure %s (mtu %u, gso_max_size %u)",
-			netlink_link_name(netlink, index, name), settings->mtu, settings->gso_max_size);
+			netlink_link_name(netlink, index, name), settings->mtu,
+			settings->gso_max_size);
 	return result;
 }
 
 int netlink_ignore_linkdown6(const char *name)
 {
 	char path[96];
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/ignore_routes_with_linkdown", name);
+	snprintf(
+		path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/ignore_routes_with_linkdown", name);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -162,8 +165,8 @@ static bool parse_address(struct nlmsghdr *header, const void *filter, void *ite
 {
 	struct nlattr *attributes[ATTRIBUTE_ADDRESS_PROTOCOL + 1];
 	if (header->nlmsg_type != RTM_NEWADDR ||
-		nlmsg_parse(header, sizeof(struct ifaddrmsg), attributes, ATTRIBUTE_ADDRESS_PROTOCOL,
-			NULL) < 0)
+		nlmsg_parse(header, sizeof(struct ifaddrmsg), attributes,
+			ATTRIBUTE_ADDRESS_PROTOCOL, NULL) < 0)
 		return false;
 	const struct ifaddrmsg *about = nlmsg_data(header);
 	/* IFA_ADDRESS is the far end on a point-to-point link. */
@@ -256,13 +259,14 @@ int netlink_address_delete(
 	return result;
 }
 
-int netlink_tun_setup(struct netlink *netlink, unsigned index, const struct netlink_tun *tun,
-	struct reason *why)
+int netlink_tun_setup(
+	struct netlink *netlink, unsigned index, const struct netlink_tun *tun, struct reason *why)
 {
 	const struct netlink_settings settings = {
 		.mtu = tun->mtu,
 		.queue_length = NETLINK_TUN_QUEUE,
 		.gso_max_size = NETLINK_GSO_MAX_SIZE,
+		.accept_local = true,
 	};
 	struct netlink_link link;
 	int result = netlink_link_find(netlink, index, &link, why);

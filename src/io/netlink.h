@@ -58,6 +58,9 @@ struct netlink_settings {
 	/* IPv4 routes through it do not count while it has no carrier.  (For
 	 * IPv6 only a sysctl does that, see netlink_ignore_linkdown6.) */
 	bool ignore_linkdown;
+	/* IPv4 packets may come out of it from one of the host's own addresses:
+	 * our ICMP errors do.  (IPv6 does not ask.) */
+	bool accept_local;
 };
 
 /* Also: no link-local address of the kernel's own making. */
@@ -91,8 +94,8 @@ struct netlink_tun {
 	struct prefix inner4, inner6; /* version 0: none */
 	uint32_t mtu;
 };
-int netlink_tun_setup(struct netlink *netlink, unsigned index, const struct netlink_tun *tun,
-	struct reason *why);
+int netlink_tun_setup(
+	struct netlink *netlink, unsigned index, const struct netlink_tun *tun, struct reason *why);
 
 /* --- routes --- */
 

@@ -212,8 +212,8 @@ int netlink_send(struct netlink *netlink, struct nl_msg *message)
 	return exchange(netlink, message, NULL);
 }
 
-int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_parser *parse,
-	void *item, size_t item_size)
+int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_parser *parse, void *item,
+	size_t item_size)
 {
 	struct items items = {.parse = parse, .size = item_size};
 	int result = exchange(netlink, message, &items);
@@ -228,9 +228,9 @@ int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_parser 
 static struct nl_msg *list_request(const struct netlink_dump *dump)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(dump->type, NLM_F_DUMP);
-	if (message &&
-		(nlmsg_append(message, (void *)dump->header, dump->header_size, NLMSG_ALIGNTO) < 0 ||
-			(dump->table && nla_put_u32(message, RTA_TABLE, dump->table) < 0))) {
+	if (message && (nlmsg_append(message, (void *)dump->header, dump->header_size,
+				NLMSG_ALIGNTO) < 0 ||
+			       (dump->table && nla_put_u32(message, RTA_TABLE, dump->table) < 0))) {
 		nlmsg_free(message);
 		return NULL;
 	}
@@ -272,9 +272,10 @@ int netlink_explain(struct netlink *netlink, int error, struct reason *why, cons
 	bool words = netlink->words[0] != '\0';
 	reason_set(why, "cannot %s: %s%s%s%s%s", doing, strerror(-error), words ? " (" : "",
 		netlink->words, words ? ")" : "",
-		error == -EPERM ? "; CAP_NET_ADMIN is needed (start as root; in a container add the "
-				  "capability NET_ADMIN)"
-				: "");
+		error == -EPERM
+			? "; CAP_NET_ADMIN is needed (start as root; in a container add the "
+			  "capability NET_ADMIN)"
+			: "");
 	return error;
 }
 
@@ -299,8 +300,8 @@ int netlink_family(uint8_t version)
 
 struct nl_addr *netlink_address_new(const struct address *address, unsigned length)
 {
-	struct nl_addr *copy = nl_addr_build(netlink_family(address->version), address->octets,
-		address_size(address->version));
+	struct nl_addr *copy = nl_addr_build(
+		netlink_family(address->version), address->octets, address_size(address->version));
 	if (copy)
 		nl_addr_set_prefixlen(copy, (int)length);
 	return copy;

@@ -20,8 +20,8 @@ typedef bool netlink_parser(struct nlmsghdr *header, const void *filter, void *i
 int netlink_send(struct netlink *netlink, struct nl_msg *message);
 /* The same for a request with one answer, which `parse` turns into `item`;
  * -ENOENT when it takes none. */
-int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_parser *parse,
-	void *item, size_t item_size);
+int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_parser *parse, void *item,
+	size_t item_size);
 
 struct netlink_dump {
 	int type;           /* RTM_GET... */

@@ -46,9 +46,9 @@ static bool prefix_equal(const struct prefix *a, const struct prefix *b)
 bool netlink_route_equal(const struct netlink_route *a, const struct netlink_route *b)
 {
 	return a->type == b->type && prefix_equal(&a->destination, &b->destination) &&
-		a->table == b->table && a->metric == b->metric && a->protocol == b->protocol &&
-		a->index == b->index && address_equal(&a->source, &b->source) &&
-		address_equal(&a->gateway, &b->gateway);
+	       a->table == b->table && a->metric == b->metric && a->protocol == b->protocol &&
+	       a->index == b->index && address_equal(&a->source, &b->source) &&
+	       address_equal(&a->gateway, &b->gateway);
 }
 
 static bool set_nexthop(struct rtnl_route *made, const struct netlink_route *route)
@@ -85,8 +85,8 @@ static struct rtnl_route *make_route(const struct netlink_route *route)
 	rtnl_route_set_table(made, route->table);
 	rtnl_route_set_protocol(made, route->protocol);
 	rtnl_route_set_priority(made, route->metric);
-	rtnl_route_set_scope(made,
-		unicast && !route->gateway.version ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
+	rtnl_route_set_scope(
+		made, unicast && !route->gateway.version ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
 	if (route->source.version) {
 		struct nl_addr *source = netlink_address_new(
 			&route->source, 8 * (unsigned)address_size(route->source.version));
@@ -235,10 +235,10 @@ int netlink_path_find(struct netlink *netlink, const struct address *to, uint32_
 		.rtm_flags = to->version == 4 ? RTM_F_LOOKUP_TABLE : 0,
 	};
 	struct nl_msg *request = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-	if (request && (nlmsg_append(request, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
-			       nla_put(request, RTA_DST, (int)address_size(to->version),
-				       to->octets) < 0 ||
-			       nla_put_u32(request, RTA_MARK, mark) < 0)) {
+	if (request &&
+		(nlmsg_append(request, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+			nla_put(request, RTA_DST, (int)address_size(to->version), to->octets) < 0 ||
+			nla_put_u32(request, RTA_MARK, mark) < 0)) {
 		nlmsg_free(request);
 		request = NULL;
 	}
@@ -261,10 +261,10 @@ int netlink_path_find(struct netlink *netlink, const struct address *to, uint32_
 bool netlink_rule_equal(const struct netlink_rule *a, const struct netlink_rule *b)
 {
 	return a->version == b->version && a->protocol == b->protocol &&
-		a->priority == b->priority && a->table == b->table && a->has_mark == b->has_mark &&
-		a->not_mark == b->not_mark && a->mark == b->mark && a->has_uids == b->has_uids &&
-		a->first_uid == b->first_uid && a->last_uid == b->last_uid &&
-		address_equal(&a->source, &b->source);
+	       a->priority == b->priority && a->table == b->table && a->has_mark == b->has_mark &&
+	       a->not_mark == b->not_mark && a->mark == b->mark && a->has_uids == b->has_uids &&
+	       a->first_uid == b->first_uid && a->last_uid == b->last_uid &&
+	       address_equal(&a->source, &b->source);
 }
 
 /* By hand: libnl's rule object knows neither "not" nor uid ranges. */

@@ -79,7 +79,7 @@ static void note_route(const struct reading *reading, const struct nlmsghdr *hea
 	/* Unreachable and throw routes have no interface of ours. */
 	struct wanted index = attribute_of(header, sizeof(*route), RTA_OIF);
 	bool ours = route->rtm_protocol == NETLINK_PROTOCOL ||
-		(index.found && is_own(reading->netmon, index.value));
+		    (index.found && is_own(reading->netmon, index.value));
 	note(reading, NETMON_ROUTE, ours);
 }
 

@@ -18,8 +18,7 @@ int netns_enter(const char *name, int *previous, struct reason *why)
 	if (target < 0) {
 		int error = errno;
 		reason_set(why, "cannot enter the network namespace %s (%s): %s%s", name, path,
-			strerror(error),
-			error == ENOENT ? "; make it first (ip netns add)" : "");
+			strerror(error), error == ENOENT ? "; make it first (ip netns add)" : "");
 		return -error;
 	}
 	int result = 0;
@@ -41,8 +40,8 @@ int netns_leave(int previous, struct reason *why)
 {
 	int result = setns(previous, CLONE_NEWNET) < 0 ? -errno : 0;
 	if (result < 0)
-		reason_set(why, "cannot return to the first network namespace: %s",
-			strerror(-result));
+		reason_set(
+			why, "cannot return to the first network namespace: %s", strerror(-result));
 	close(previous);
 	return result;
 }

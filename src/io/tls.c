@@ -24,19 +24,18 @@ static int set_names(struct tls *tls, const char *host, const char *sni)
 			return -EINVAL;
 	}
 	if (sni && !address_parse(&address, sni) &&
-		wolfSSL_UseSNI(tls->wolf, WOLFSSL_SNI_HOST_NAME, sni, (unsigned short)strlen(sni)) !=
-			WOLFSSL_SUCCESS)
+		wolfSSL_UseSNI(tls->wolf, WOLFSSL_SNI_HOST_NAME, sni,
+			(unsigned short)strlen(sni)) != WOLFSSL_SUCCESS)
 		return -EINVAL;
-	if (tls->context->alpn &&
-		wolfSSL_UseALPN(tls->wolf, tls->context->alpn,
-			(unsigned int)strlen(tls->context->alpn),
-			WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) != WOLFSSL_SUCCESS)
+	if (tls->context->alpn && wolfSSL_UseALPN(tls->wolf, tls->context->alpn,
+					  (unsigned int)strlen(tls->context->alpn),
+					  WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) != WOLFSSL_SUCCESS)
 		return -EINVAL;
 	return 0;
 }
 
-int tls_new(struct tls **out, struct tls_context *context, int fd, const char *host,
-	const char *sni)
+int tls_new(
+	struct tls **out, struct tls_context *context, int fd, const char *host, const char *sni)
 {
 	*out = NULL;
 	/* Without a name to check, a client would accept every certificate of its CA. */
@@ -104,12 +103,14 @@ static enum tls_result check_peer(struct tls *tls)
 		return TLS_OK;
 	WOLFSSL_X509 *x509 = peer_certificate(tls, &certificate);
 	if (!x509)
-		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE, "the TSCF's certificate is unreadable");
+		return tls_fail(
+			tls, TLS_FAILURE_BAD_CERTIFICATE, "the TSCF's certificate is unreadable");
 	enum tls_result result = TLS_OK;
 	if (!certificate_is_for(&certificate, tls->host)) {
 		result = tls_fail_name(tls, &certificate);
 	} else if (tls->context->has_pin) {
-		if (wc_Sha256Hash(certificate.key.octets, (word32)certificate.key.length, digest) != 0 ||
+		if (wc_Sha256Hash(certificate.key.octets, (word32)certificate.key.length, digest) !=
+				0 ||
 			memcmp(digest, tls->context->pin, sizeof(digest)) != 0)
 			result = tls_fail_pin(tls, &certificate, digest);
 	}
@@ -138,7 +139,8 @@ static enum tls_result handshake_advance(struct tls *tls)
 {
 	tls_io_fill(tls, 0);
 	aead_enter(&tls->aead);
-	int returned = tls->context->server ? wolfSSL_accept(tls->wolf) : wolfSSL_connect(tls->wolf);
+	int returned =
+		tls->context->server ? wolfSSL_accept(tls->wolf) : wolfSSL_connect(tls->wolf);
 	aead_leave();
 	tls_io_settle(tls);
 	if (tls->out_of_memory)
@@ -185,7 +187,8 @@ static enum tls_result drain(struct tls *tls, uint8_t *out, size_t room, size_t 
 {
 	while (*got < room) {
 		size_t more = room - *got;
-		int length = wolfSSL_read(tls->wolf, out + *got, more > INT_MAX ? INT_MAX : (int)more);
+		int length =
+			wolfSSL_read(tls->wolf, out + *got, more > INT_MAX ? INT_MAX : (int)more);
 		if (length <= 0)
 			return interpret(tls, length);
 		*got += (size_t)length;

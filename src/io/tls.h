@@ -58,7 +58,7 @@ struct tls_settings {
 	bool require_client;     /* server: and refuse a client without one */
 	const uint8_t *pin;      /* client: SHA-256 of the server's SPKI, or NULL */
 	const char *alpn;        /* or NULL; borrowed during the call */
-	uint32_t ticket_lifetime; /* server: s; 0: 300 */
+	uint32_t ticket_lifetime; /* server: s; 0: 300; at most seven days count */
 	/* Server: 32 octets from which the ticket keys are derived (a new one for
 	 * every lifetime), so that tickets outlive a restart or a reload; NULL:
 	 * random, and only this context honours its tickets. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 /* TS 33.310 annex E: ECDHE with AES-GCM only; AES-128 first. */
@@ -45,8 +46,8 @@ const char *tls_aead_name(void)
 
 static const char *wolf_text(int error, char text[WOLFSSL_MAX_ERROR_SZ])
 {
-	wolfSSL_ERR_error_string_n((unsigned long)(error < 0 ? -error : error), text,
-		WOLFSSL_MAX_ERROR_SZ);
+	wolfSSL_ERR_error_string_n(
+		(unsigned long)(error < 0 ? -error : error), text, WOLFSSL_MAX_ERROR_SZ);
 	return text;
 }
 
@@ -91,7 +92,8 @@ static int der_take(struct view *rest, int type, DerBuffer **out, struct view *d
 static int load_one_ca(struct tls_context *context, struct view der, struct reason *why)
 {
 	struct certificate ca;
-	char name[CERTIFICATE_NAME_MAX], time_text[CERTIFICATE_TIME_MAX], text[WOLFSSL_MAX_ERROR_SZ];
+	char name[CERTIFICATE_NAME_MAX], time_text[CERTIFICATE_TIME_MAX],
+		text[WOLFSSL_MAX_ERROR_SZ];
 	if (!certificate_parse(&ca, der)) {
 		reason_set(why, "ca: this is not an X.509 certificate");
 		return -EINVAL;
@@ -105,10 +107,11 @@ static int load_one_ca(struct tls_context *context, struct view der, struct reas
 		return 0;
 	}
 	if (time(NULL) > ca.not_after)
-		reason_set(why, "ca: the CA certificate of %s has expired on %s; get a new one", name,
-			certificate_time(ca.not_after, time_text));
+		reason_set(why, "ca: the CA certificate of %s has expired on %s; get a new one",
+			name, certificate_time(ca.not_after, time_text));
 	else if (time(NULL) < ca.not_before)
-		reason_set(why, "ca: the CA certificate of %s is not valid before %s; check the clock",
+		reason_set(why,
+			"ca: the CA certificate of %s is not valid before %s; check the clock",
 			name, certificate_time(ca.not_before, time_text));
 	else
 		reason_set(why, "ca: the certificate of %s cannot serve as a CA: %s", name,
@@ -147,20 +150,23 @@ static int load_one_crl(struct tls_context *context, struct view der, struct rea
 	int64_t clock = time(NULL);
 	if (crl.next_update && clock > crl.next_update) {
 		reason_set(why,
-			"crl: the list issued by %s has expired: its next update was due on %s, now %s; "
-			"issue a fresh one",
-			name, certificate_time(crl.next_update, time_text), certificate_time(clock, now));
+			"crl: the list issued by %s has expired: its next update was due on %s, "
+			"now %s; issue a fresh one",
+			name, certificate_time(crl.next_update, time_text),
+			certificate_time(clock, now));
 		return -EINVAL;
 	}
 	int error = wolfSSL_CTX_LoadCRLBuffer(
 		context->wolf, der.octets, (long)der.length, WOLFSSL_FILETYPE_ASN1);
 	if (error != WOLFSSL_SUCCESS) {
 		reason_set(why, "crl: the list issued by %s cannot be used%s: %s", name,
-			error == ASN_CRL_NO_SIGNER_E ? " with this CA" : "", wolf_text(error, text));
+			error == ASN_CRL_NO_SIGNER_E ? " with this CA" : "",
+			wolf_text(error, text));
 		return -EINVAL;
 	}
-	if (!context->has_crl || (crl.next_update && (!context->crl_next_update ||
-							     crl.next_update < context->crl_next_update))) {
+	if (!context->has_crl ||
+		(crl.next_update && (!context->crl_next_update ||
+					    crl.next_update < context->crl_next_update))) {
 		context->has_crl = true;
 		context->crl_next_update = crl.next_update;
 		memcpy(context->crl_issuer, name, sizeof(name));
@@ -220,7 +226,45 @@ static int load_certificate(struct tls_context *context, struct view chain, stru
 	return -EINVAL;
 }
 
-static int load_key(struct tls_context *context, struct view key, struct reason *why)
+/* The point that belongs to the EC key, uncompressed; 0 when it is no EC key. */
+static word32 ec_public_point(struct view key, uint8_t *point, word32 room)
+{
+	ecc_key ec;
+	word32 at = 0;
+	if (wc_ecc_init(&ec) != 0)
+		return 0;
+	bool made = wc_EccPrivateKeyDecode(key.octets, &at, &ec, (word32)key.length) == 0 &&
+		    wc_ecc_make_pub(&ec, NULL) == 0 && wc_ecc_export_x963(&ec, point, &room) == 0;
+	wc_ecc_free(&ec);
+	return made ? room : 0;
+}
+
+/* wolfSSL compares RSA keys, but of an EC key only the curve (5.5.4). */
+static bool ec_key_fits(struct view chain, struct view key)
+{
+	uint8_t point[2 * MAX_ECC_BYTES + 1];
+	struct view leaf_der, key_der = key;
+	struct certificate leaf;
+	DerBuffer *decoded = NULL, *decoded_key = NULL;
+	word32 length = 0;
+	if (!is_der(key) && wc_PemToDer(key.octets, (long)key.length, PRIVATEKEY_TYPE, &decoded_key,
+				    NULL, NULL, NULL) == 0)
+		key_der = (struct view){decoded_key->buffer, decoded_key->length};
+	bool parsed = der_take(&chain, CERT_TYPE, &decoded, &leaf_der) == 0 &&
+		      certificate_parse(&leaf, leaf_der);
+	if (parsed)
+		length = ec_public_point(key_der, point, sizeof(point));
+	/* The point is the end of the SubjectPublicKeyInfo (RFC 5480 2). */
+	bool fits = length == 0 ||
+		    (leaf.key.length > length &&
+			    memcmp(leaf.key.octets + leaf.key.length - length, point, length) == 0);
+	wc_FreeDer(&decoded);
+	wc_FreeDer(&decoded_key);
+	return parsed && fits;
+}
+
+static int load_key(
+	struct tls_context *context, struct view chain, struct view key, struct reason *why)
 {
 	char text[WOLFSSL_MAX_ERROR_SZ];
 	if (key.length == 0) {
@@ -239,7 +283,8 @@ static int load_key(struct tls_context *context, struct view key, struct reason 
 			wolf_text(error, text));
 		return -EINVAL;
 	}
-	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS) {
+	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS ||
+		!ec_key_fits(chain, key)) {
 		reason_set(why, "key: the private key does not belong to the certificate");
 		return -EINVAL;
 	}
@@ -262,7 +307,8 @@ static int set_verification(
 		return 0;
 	if (settings->ca.length == 0) {
 		reason_set(why, "%s: none is given, so that no %s could be trusted",
-			settings->server ? "client-ca" : "ca", settings->server ? "client" : "TSCF");
+			settings->server ? "client-ca" : "ca",
+			settings->server ? "client" : "TSCF");
 		return -EINVAL;
 	}
 	int error = load_ca(context, settings->ca, why);
@@ -272,19 +318,20 @@ static int set_verification(
 }
 
 /* Versions, ciphers, groups: nothing that a default could widen. */
-static int set_algorithms(struct tls_context *context, const struct tls_settings *settings,
-	struct reason *why)
+static int set_algorithms(
+	struct tls_context *context, const struct tls_settings *settings, struct reason *why)
 {
 	int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
 	int count = sizeof(groups) / sizeof(groups[0]);
-	bool good =
-		wolfSSL_CTX_SetMinVersion(context->wolf,
-			settings->tls13_only ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS &&
-		wolfSSL_CTX_set_cipher_list(context->wolf, ciphers) == WOLFSSL_SUCCESS &&
-		wolfSSL_CTX_set_groups(context->wolf, groups, count) == WOLFSSL_SUCCESS &&
-		wolfSSL_CTX_SetDevId(context->wolf, aead_device()) == WOLFSSL_SUCCESS;
+	bool good = wolfSSL_CTX_SetMinVersion(context->wolf,
+			    settings->tls13_only ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2) ==
+			    WOLFSSL_SUCCESS &&
+		    wolfSSL_CTX_set_cipher_list(context->wolf, ciphers) == WOLFSSL_SUCCESS &&
+		    wolfSSL_CTX_set_groups(context->wolf, groups, count) == WOLFSSL_SUCCESS &&
+		    wolfSSL_CTX_SetDevId(context->wolf, aead_device()) == WOLFSSL_SUCCESS;
 	if (!good)
-		reason_set(why, "this wolfSSL lacks TLS 1.3, AES-GCM, or one of X25519, P-256, P-384");
+		reason_set(
+			why, "this wolfSSL lacks TLS 1.3, AES-GCM, or one of X25519, P-256, P-384");
 	return good ? 0 : -ENOTSUP;
 }
 
@@ -293,7 +340,8 @@ static int set_up(
 {
 	WOLFSSL_METHOD *method;
 	if (settings->tls13_only)
-		method = settings->server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
+		method = settings->server ? wolfTLSv1_3_server_method()
+					  : wolfTLSv1_3_client_method();
 	else
 		method = settings->server ? wolfSSLv23_server_method() : wolfSSLv23_client_method();
 	context->wolf = method ? wolfSSL_CTX_new(method) : NULL;
@@ -309,7 +357,7 @@ static int set_up(
 	if (!error && settings->certificate.length > 0) {
 		error = load_certificate(context, settings->certificate, why);
 		if (!error)
-			error = load_key(context, settings->key, why);
+			error = load_key(context, settings->certificate, settings->key, why);
 	} else if (!error && settings->server) {
 		reason_set(why, "cert: a server needs a certificate");
 		error = -EINVAL;

@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-	OUTPUT_FIRST = 32768,  /* a new output buffer: a handshake's flight, a record or two */
-	SPARE_MAX = 524288,    /* a larger buffer is not worth keeping */
+	OUTPUT_FIRST = 32768, /* a new output buffer: a handshake's flight, a record or two */
+	SPARE_MAX = 524288,   /* a larger buffer is not worth keeping */
 };
 
 /* One set per thread, however many connections. */

@@ -11,10 +11,10 @@
 #include "io/tls.h"
 
 enum {
-	TLS_RECORD_MAX = 16384 + 512,   /* TLSCiphertext, RFC 8446 5.2 and RFC 5246 6.2.3 */
-	TLS_RECEIVE_MAX = 262144,       /* one recv */
-	TLS_FIRST_OCTETS = 16,          /* of the peer, kept to name what is no TLS */
-	TLS_ANSWERS_MAX = 65536,        /* unsent octets that the peer made us write */
+	TLS_RECORD_MAX = 16384 + 512, /* TLSCiphertext, RFC 8446 5.2 and RFC 5246 6.2.3 */
+	TLS_RECEIVE_MAX = 262144,     /* one recv */
+	TLS_FIRST_OCTETS = 16,        /* of the peer, kept to name what is no TLS */
+	TLS_ANSWERS_MAX = 65536,      /* unsent octets that the peer made us write */
 	TLS_TICKET_SECRET = 32,
 };
 
@@ -52,7 +52,7 @@ struct tls {
 	 * hold no memory while empty. */
 	struct tls_buffer input, output;
 	struct tls_buffer window; /* what wolfSSL may read during this call; borrowed */
-	size_t answers; /* written while reading, since the output was empty */
+	size_t answers;           /* written while reading, since the output was empty */
 	bool established;
 	bool input_ended;
 	int receive_error, send_error; /* errno of recv and send, or 0 */
@@ -62,8 +62,8 @@ struct tls {
 	/* Set once: TLS_CLOSED or TLS_FAILED for every later call. */
 	enum tls_result ended;
 	enum tls_failure failure;
-	char *reason;      /* owned; NULL until it failed */
-	uint8_t *suspect;  /* owned: DER of the certificate that did not verify */
+	char *reason;     /* owned; NULL until it failed */
+	uint8_t *suspect; /* owned: DER of the certificate that did not verify */
 	size_t suspect_length;
 	int suspect_depth; /* 0: the peer's own */
 };
@@ -81,8 +81,8 @@ void tls_io_forget(struct tls *tls);
 /* tls_reason.c: each sets the failure and its explanation, once. */
 enum tls_result tls_fail_wolf(struct tls *tls, int error);
 enum tls_result tls_fail_name(struct tls *tls, const struct certificate *certificate);
-enum tls_result tls_fail_pin(struct tls *tls, const struct certificate *certificate,
-	const uint8_t *digest);
+enum tls_result tls_fail_pin(
+	struct tls *tls, const struct certificate *certificate, const uint8_t *digest);
 enum tls_result tls_fail(struct tls *tls, enum tls_failure failure, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Remembers what did not verify; returns `preverify` unchanged. */

@@ -110,10 +110,10 @@ enum tls_result tls_fail_name(struct tls *tls, const struct certificate *certifi
 	char subjects[SUBJECTS_MAX];
 	certificate_subjects(certificate, subjects, sizeof(subjects));
 	return tls_fail(tls, TLS_FAILURE_WRONG_NAME,
-		"the %s's certificate is for %s, not for %s: %s; use one of these names in the profile, or "
-		"issue a certificate for %s",
-		peer(tls), subjects, tls->host ? tls->host : "this host", describe(certificate).text,
-		tls->host ? tls->host : "it");
+		"the %s's certificate is for %s, not for %s: %s; use one of these names in the "
+		"profile, or issue a certificate for %s",
+		peer(tls), subjects, tls->host ? tls->host : "this host",
+		describe(certificate).text, tls->host ? tls->host : "it");
 }
 
 static const char *hex(const uint8_t digest[WC_SHA256_DIGEST_SIZE], char text[PIN_TEXT_MAX])
@@ -128,8 +128,8 @@ enum tls_result tls_fail_pin(
 {
 	char wanted[PIN_TEXT_MAX], seen[PIN_TEXT_MAX];
 	return tls_fail(tls, TLS_FAILURE_WRONG_PIN,
-		"the %s's public key is not the pinned one: pinned sha256:%s, seen sha256:%s (%s); if its "
-		"key was changed on purpose, put the new pin into the profile",
+		"the %s's public key is not the pinned one: pinned sha256:%s, seen sha256:%s (%s); "
+		"if its key was changed on purpose, put the new pin into the profile",
 		peer(tls), hex(tls->context->pin, wanted), hex(digest, seen),
 		describe(certificate).text);
 }
@@ -139,40 +139,44 @@ static enum tls_result fail_certificate(struct tls *tls, int error)
 {
 	struct certificate certificate;
 	const struct tls_context *context = tls->context;
-	char text[WOLFSSL_MAX_ERROR_SZ], issuer[CERTIFICATE_NAME_MAX], serial[CERTIFICATE_SERIAL_MAX];
+	char text[WOLFSSL_MAX_ERROR_SZ], issuer[CERTIFICATE_NAME_MAX],
+		serial[CERTIFICATE_SERIAL_MAX];
 	const char *which = tls->suspect_depth > 0 ? "intermediate certificate" : "certificate";
 	struct view der = {tls->suspect, tls->suspect_length};
 	wolfSSL_ERR_error_string_n((unsigned long)-(long)error, text, sizeof(text));
 	if (!tls->suspect || !certificate_parse(&certificate, der))
-		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE, "the %s's certificate is unusable: %s",
-			peer(tls), text);
+		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE,
+			"the %s's certificate is unusable: %s", peer(tls), text);
 	struct description description = describe(&certificate);
 	certificate_name(certificate.issuer, issuer);
 	switch (error) {
 	case ASN_AFTER_DATE_E:
-		return tls_fail(tls, TLS_FAILURE_EXPIRED, "the %s's %s has expired: %s; renew it on the %s",
-			peer(tls), which, description.text, peer(tls));
+		return tls_fail(tls, TLS_FAILURE_EXPIRED,
+			"the %s's %s has expired: %s; renew it on the %s", peer(tls), which,
+			description.text, peer(tls));
 	case ASN_BEFORE_DATE_E:
 		return tls_fail(tls, TLS_FAILURE_EXPIRED,
-			"the %s's %s is not valid yet: %s; check the clocks of both ends", peer(tls), which,
-			description.text);
+			"the %s's %s is not valid yet: %s; check the clocks of both ends",
+			peer(tls), which, description.text);
 	case DOMAIN_NAME_MISMATCH:
 	case IPADDR_MISMATCH:
 		return tls_fail_name(tls, &certificate);
 	case CRL_CERT_REVOKED:
-		return tls_fail(tls, TLS_FAILURE_REVOKED, "the %s's %s has been revoked: serial number %s, %s",
-			peer(tls), which, certificate_serial(&certificate, serial), description.text);
+		return tls_fail(tls, TLS_FAILURE_REVOKED,
+			"the %s's %s has been revoked: serial number %s, %s", peer(tls), which,
+			certificate_serial(&certificate, serial), description.text);
 	case ASN_NO_SIGNER_E:
 	case ASN_SELF_SIGNED_E:
 	case ASN_SIG_CONFIRM_E:
 		return tls_fail(tls, TLS_FAILURE_UNTRUSTED,
-			"the %s's %s is not from a CA that we trust: issued by %s, we trust %s%s: %s; is the "
-			"right CA configured, and is nobody intercepting TLS?",
+			"the %s's %s is not from a CA that we trust: issued by %s, we trust %s%s: "
+			"%s; is the right CA configured, and is nobody intercepting TLS?",
 			peer(tls), which, issuer, context->ca_name,
 			context->ca_count > 1 ? " and others" : "", description.text);
 	default:
-		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE, "the %s's %s is unusable: %s (%s)",
-			peer(tls), which, text, description.text);
+		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE,
+			"the %s's %s is unusable: %s (%s)", peer(tls), which, text,
+			description.text);
 	}
 }
 
@@ -184,14 +188,15 @@ static enum tls_result fail_no_crl(struct tls *tls)
 	int64_t clock = time(NULL);
 	if (context->crl_next_update && clock > context->crl_next_update)
 		return tls_fail(tls, TLS_FAILURE_OTHER,
-			"our revocation list, issued by %s, has expired: its next update was due on %s, now "
-			"%s; nobody can be checked until a fresh one is installed and loaded",
+			"our revocation list, issued by %s, has expired: its next update was due "
+			"on %s, now %s; nobody can be checked until a fresh one is loaded",
 			context->crl_issuer, certificate_time(context->crl_next_update, due),
 			certificate_time(clock, now));
 	if (tls->suspect)
 		certificate_parse(&certificate, (struct view){tls->suspect, tls->suspect_length});
 	return tls_fail(tls, TLS_FAILURE_OTHER,
-		"we have no revocation list of %s, which issued the %s's certificate; ours is from %s",
+		"we have no revocation list of %s, which issued the %s's certificate; "
+		"ours is from %s",
 		certificate_name(certificate.issuer, issuer), peer(tls), context->crl_issuer);
 }
 
@@ -246,17 +251,19 @@ static enum tls_result fail_alert(struct tls *tls, int code)
 {
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
 		if (alerts[i].code == code)
-			return tls_fail(tls, alerts[i].failure, "the %s ended TLS with the alert %s: %s",
-				peer(tls), alerts[i].name, alerts[i].meaning);
-	return tls_fail(tls, TLS_FAILURE_OTHER, "the %s ended TLS with the alert %d", peer(tls), code);
+			return tls_fail(tls, alerts[i].failure,
+				"the %s ended TLS with the alert %s: %s", peer(tls), alerts[i].name,
+				alerts[i].meaning);
+	return tls_fail(
+		tls, TLS_FAILURE_OTHER, "the %s ended TLS with the alert %d", peer(tls), code);
 }
 
 /* Every TLS record begins with its type (20 to 24) and the major version 3. */
 static bool looks_like_tls(const struct tls *tls)
 {
 	const uint8_t *at = tls->first;
-	return tls->first_length == 0 || (at[0] >= 20 && at[0] <= 24 &&
-						 (tls->first_length < 2 || at[1] == 3));
+	return tls->first_length == 0 ||
+	       (at[0] >= 20 && at[0] <= 24 && (tls->first_length < 2 || at[1] == 3));
 }
 
 static enum tls_result fail_not_tls(struct tls *tls)
@@ -269,11 +276,23 @@ static enum tls_result fail_not_tls(struct tls *tls)
 		at += (size_t)snprintf(
 			text + at, sizeof(text) - at, printable ? "%c" : "\\x%02x", octet);
 	}
-	return tls_fail(tls, TLS_FAILURE_NOT_TLS,
-		"%s does not speak TLS: it began with \"%s\"; %s",
+	return tls_fail(tls, TLS_FAILURE_NOT_TLS, "%s does not speak TLS: it began with \"%s\"; %s",
 		tls->context->server ? "the client" : "what answered for the TSCF", text,
-		tls->context->server ? "probably a port scanner or a browser"
-				     : "is this the right port, or a proxy or captive portal in between?");
+		tls->context->server
+			? "probably a port scanner or a browser"
+			: "is this the right port, or a proxy or captive portal in between?");
+}
+
+/* The likely cause of an end in the middle of a handshake. */
+static const char *guess_end(const struct tls *tls)
+{
+	if (tls->context->server)
+		return tls->first_length == 0
+			       ? " without a word: a port scanner or a health check?"
+			       : ": it may not accept our certificate, and then says so itself";
+	return tls->first_length == 0
+		       ? " without a word: does TLS run on that port, or does a firewall cut it?"
+		       : "";
 }
 
 static enum tls_result fail_ended(struct tls *tls)
@@ -281,16 +300,16 @@ static enum tls_result fail_ended(struct tls *tls)
 	int error = tls->receive_error ? tls->receive_error : tls->send_error;
 	if (error)
 		return tls_fail(tls, TLS_FAILURE_CONNECTION, "the connection to the %s broke%s: %s",
-			peer(tls), tls->established ? "" : " during the TLS handshake", strerror(error));
+			peer(tls), tls->established ? "" : " during the TLS handshake",
+			strerror(error));
 	if (tls->established)
 		return tls_fail(tls, TLS_FAILURE_CONNECTION,
-			"the %s's connection ended without TLS's close_notify: it, or a middlebox, went away",
+			"the %s's connection ended without TLS's close_notify: it, or a middlebox, "
+			"went away",
 			peer(tls));
 	return tls_fail(tls, TLS_FAILURE_CONNECTION,
 		"the %s closed the connection during the TLS handshake%s", peer(tls),
-		tls->first_length == 0
-			? " without a word: does TLS run on that port, or does a firewall cut it?"
-			: "");
+		guess_end(tls));
 }
 
 /* Which errors of wolfSSL mean that there is no common ground. */
@@ -326,8 +345,8 @@ enum tls_result tls_fail_wolf(struct tls *tls, int error)
 		return fail_no_crl(tls);
 	if (error == NO_PEER_CERT || error == NO_PEER_VERIFY)
 		return tls_fail(tls, TLS_FAILURE_NO_CERTIFICATE,
-			"the %s showed no certificate, and must; give it one of our CA (%s)", peer(tls),
-			tls->context->ca_name);
+			"the %s showed no certificate, and must; give it one of our CA (%s)",
+			peer(tls), tls->context->ca_name);
 	if (tls->suspect)
 		return fail_certificate(tls, error);
 	if (wolfSSL_get_alert_history(tls->wolf, &history) == WOLFSSL_SUCCESS &&
@@ -339,9 +358,9 @@ enum tls_result tls_fail_wolf(struct tls *tls, int error)
 	wolfSSL_ERR_error_string_n((unsigned long)-(long)error, text, sizeof(text));
 	if (is_no_common(error))
 		return tls_fail(tls, TLS_FAILURE_NO_COMMON,
-			"no common TLS version or cipher with the %s (%s): we speak TLS 1.2 and 1.3 with "
-			"ECDHE and AES-GCM",
+			"no common TLS version or cipher with the %s (%s): we speak TLS 1.2 and "
+			"1.3 with ECDHE and AES-GCM",
 			peer(tls), text);
-	return tls_fail(tls, TLS_FAILURE_OTHER, "TLS with the %s failed: %s (%d)", peer(tls), text,
-		error);
+	return tls_fail(
+		tls, TLS_FAILURE_OTHER, "TLS with the %s failed: %s (%d)", peer(tls), text, error);
 }

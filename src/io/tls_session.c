@@ -20,7 +20,8 @@
 #include <wolfssl/wolfcrypt/aes.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 
-enum { TICKET_KEY = 32, TICKET_NONCE = 12, TICKET_TAG = 16, TICKET_LIFETIME = 300 };
+enum { TICKET_KEY = 32, TICKET_NONCE = 12, TICKET_TAG = 16 };
+enum { LIFETIME_DEFAULT = 300, LIFETIME_MAX = 604800 }; /* s; RFC 8446 4.6.1: seven days */
 
 struct ticket_key {
 	uint8_t name[WOLFSSL_TICKET_NAME_SZ];
@@ -63,11 +64,11 @@ static bool ticket_crypt(const struct ticket_key *key, bool seal, const uint8_t 
 		return false;
 	int error = wc_AesGcmSetKey(&aes, key->key, sizeof(key->key));
 	if (error == 0 && seal)
-		error = wc_AesGcmEncrypt(&aes, octets, octets, (word32)length, iv, TICKET_NONCE, tag,
-			TICKET_TAG, key->name, sizeof(key->name));
+		error = wc_AesGcmEncrypt(&aes, octets, octets, (word32)length, iv, TICKET_NONCE,
+			tag, TICKET_TAG, key->name, sizeof(key->name));
 	else if (error == 0)
-		error = wc_AesGcmDecrypt(&aes, octets, octets, (word32)length, iv, TICKET_NONCE, tag,
-			TICKET_TAG, key->name, sizeof(key->name));
+		error = wc_AesGcmDecrypt(&aes, octets, octets, (word32)length, iv, TICKET_NONCE,
+			tag, TICKET_TAG, key->name, sizeof(key->name));
 	wc_AesFree(&aes);
 	return error == 0;
 }
@@ -127,7 +128,9 @@ int tls_session_setup(struct tls_context *context, const struct tls_settings *se
 	if (!context->server)
 		return wolfSSL_CTX_UseSessionTicket(wolf) == WOLFSSL_SUCCESS ? 0 : -EIO;
 	context->ticket_lifetime =
-		settings->ticket_lifetime ? settings->ticket_lifetime : TICKET_LIFETIME;
+		settings->ticket_lifetime ? settings->ticket_lifetime : LIFETIME_DEFAULT;
+	if (context->ticket_lifetime > LIFETIME_MAX)
+		context->ticket_lifetime = LIFETIME_MAX;
 	if (settings->ticket_secret)
 		memcpy(context->ticket_secret, settings->ticket_secret, TLS_TICKET_SECRET);
 	else if (getrandom(context->ticket_secret, TLS_TICKET_SECRET, 0) != TLS_TICKET_SECRET)

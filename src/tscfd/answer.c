@@ -91,13 +91,32 @@ static struct lease *resume(
 	return lease;
 }
 
+static void get_instance(
+	const struct control_message *request, uint8_t instance[CONTROL_INSTANCE])
+{
+	memset(instance, 0, CONTROL_INSTANCE);
+	if (control_has(request, TAG_INSTANCE))
+		memcpy(instance, request->instance.octets, CONTROL_INSTANCE);
+}
+
 static struct lease *fresh_lease(
 	struct session *session, const struct control_message *request, uint64_t now)
 {
-	uint8_t instance[CONTROL_INSTANCE] = {0};
-	if (control_has(request, TAG_INSTANCE))
-		memcpy(instance, request->instance.octets, sizeof(instance));
+	uint8_t instance[CONTROL_INSTANCE];
+	get_instance(request, instance);
 	return pool_lease(session->worker->pool, session->identity, instance, now);
+}
+
+/* Where this request is at home: the lease that it wants back, or the one it
+ * had last, is there. */
+static unsigned home_worker(const struct session *session, const struct control_message *request)
+{
+	const struct worker_group *group = session->worker->group;
+	uint8_t instance[CONTROL_INSTANCE];
+	if (control_has(request, TAG_RESUME_TOKEN))
+		return worker_of_token(group, &request->resume_token);
+	get_instance(request, instance);
+	return worker_of_client(group, session->identity, instance);
 }
 
 static void send_configuration(struct session *session, const struct control_message *request,
@@ -149,6 +168,11 @@ static void configure(struct session *session, const struct control_message *req
 		refuse(session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
 		return;
 	}
+	unsigned home = home_worker(session, request);
+	if (session->hops == 0 && home != worker->index) {
+		session_pass_on(session, home);
+		return;
+	}
 
 	enum control_result result = RESULT_OK;
 	struct lease *lease = resume(session, request, now);
@@ -159,7 +183,7 @@ static void configure(struct session *session, const struct control_message *req
 			"connect with a full handshake");
 		return;
 	}
-	if (!lease && config->max_tunnels && worker->tunnel_count >= config->max_tunnels) {
+	if (!lease && config->max_tunnels && worker->group->tunnels >= config->max_tunnels) {
 		refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
 			"this TSCF has as many tunnels as it may have (max-tunnels)");
 		return;
@@ -168,6 +192,11 @@ static void configure(struct session *session, const struct control_message *req
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
 		lease = fresh_lease(session, request, now);
+	}
+	if (!lease && session->hops < worker->count - 1) {
+		/* Nothing left here; another worker's share may have some. */
+		session_pass_on(session, (worker->index + 1) % worker->count);
+		return;
 	}
 	if (!lease) {
 		refuse(session, request, RESULT_NO_ADDRESS, RETRY_NO_ADDRESS,

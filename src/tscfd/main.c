@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "io/log.h"
 #include "io/netlink.h"
 #include "io/notify.h"
 #include "io/sandbox.h"
+#include "io/tun_steering.h"
 #include "tscfd/admin.h"
 #include "tscfd/options.h"
 #include "tscfd/preflight.h"
@@ -35,8 +37,7 @@ struct tscfd {
 	struct sandbox_user user;
 	struct tun tun;
 	struct netlink *netlink;
-	struct worker *workers;
-	unsigned worker_count;
+	struct worker_group group;
 	struct ev_loop *loop;
 	struct admin admin;
 	struct route_back route_back[2];
@@ -72,10 +73,7 @@ static enum status status_of(int error)
 
 static int check_version_limits(const struct tscfd_config *config, struct reason *why)
 {
-	if (config->workers > 1)
-		reason_set(why, "[tun] workers = %u: this version has one worker; use workers = 1",
-			config->workers);
-	else if (config->plain)
+	if (config->plain)
 		reason_set(why, "[listen] plain = yes: this version serves no plain TS 24.322 "
 				"clients; use plain = no");
 	else if (config->same_identity != SAME_IDENTITY_ALLOW)
@@ -132,12 +130,14 @@ static int open_tun(struct tscfd *tscfd, struct reason *why)
 	struct pool_settings pool = {.ipv4 = config->ipv4, .ipv6 = config->ipv6};
 	struct netlink_tun addresses = {.mtu = config->mtu};
 
-	int error = tun_open(&tscfd->tun, config->interface, tscfd->worker_count, true, why);
+	int error = tun_open(&tscfd->tun, config->interface, tscfd->group.count, true, why);
 	if (error)
 		return error;
 	addresses.inner4 = (struct prefix){pool_own4(&pool), config->ipv4.length};
 	addresses.inner6 = (struct prefix){pool_own6(&pool), config->ipv6.length};
 	error = netlink_open(&tscfd->netlink, why);
+	if (!error && tscfd->group.count > 1)
+		error = tun_steer(&tscfd->tun, &config->ipv4, &config->ipv6, why);
 	if (!error)
 		error = netlink_tun_setup(tscfd->netlink, tscfd->tun.index, &addresses, why);
 	if (error) {
@@ -150,23 +150,28 @@ static int open_tun(struct tscfd *tscfd, struct reason *why)
 
 static int open_workers(struct tscfd *tscfd, struct reason *why)
 {
-	tscfd->workers = calloc(tscfd->worker_count, sizeof(*tscfd->workers));
-	if (!tscfd->workers) {
-		reason_set(why, "out of memory for %u workers", tscfd->worker_count);
+	tscfd->group.workers = calloc(tscfd->group.count, sizeof(*tscfd->group.workers));
+	if (!tscfd->group.workers) {
+		reason_set(why, "out of memory for %u workers", tscfd->group.count);
 		return -ENOMEM;
 	}
+	if (getrandom(tscfd->group.key, sizeof(tscfd->group.key), 0) < 0) {
+		int failed = errno;
+		reason_set(why, "no random numbers: %s", strerror(failed));
+		return -failed;
+	}
 	int error = 0;
-	for (unsigned i = 0; !error && i < tscfd->worker_count; i++)
-		error = worker_init(&tscfd->workers[i], i, tscfd->worker_count, &tscfd->tun,
+	for (unsigned i = 0; !error && i < tscfd->group.count; i++)
+		error = worker_init(&tscfd->group.workers[i], &tscfd->group, i, &tscfd->tun,
 			tscfd->settings, why);
 	return error;
 }
 
 static void close_workers(struct tscfd *tscfd)
 {
-	for (unsigned i = 0; tscfd->workers && i < tscfd->worker_count; i++)
-		worker_fini(&tscfd->workers[i]);
-	free(tscfd->workers);
+	for (unsigned i = 0; tscfd->group.workers && i < tscfd->group.count; i++)
+		worker_fini(&tscfd->group.workers[i]);
+	free(tscfd->group.workers);
 }
 
 /* --- running -------------------------------------------------------------- */
@@ -203,6 +208,12 @@ static void watch_signals(struct tscfd *tscfd)
 	ev_signal_start(tscfd->loop, &tscfd->hangup);
 }
 
+static void on_worker_dying(struct message *message)
+{
+	(void)message;
+	ev_break(ev_default_loop(0), EVBREAK_ALL);
+}
+
 /* Only the main thread takes signals. */
 static int start_workers(struct tscfd *tscfd, struct reason *why)
 {
@@ -210,8 +221,9 @@ static int start_workers(struct tscfd *tscfd, struct reason *why)
 	int error = 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (unsigned i = 0; !error && i < tscfd->worker_count; i++)
-		error = worker_start(&tscfd->workers[i]);
+	for (unsigned i = 0; !error && i < tscfd->group.count; i++)
+		error = worker_start(
+			&tscfd->group.workers[i], &tscfd->admin.mailbox, on_worker_dying);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error)
 		reason_set(why, "cannot start a thread: %s", strerror(-error));
@@ -227,9 +239,9 @@ static void announce(const struct tscfd *tscfd)
 			config->addresses.items[i].port);
 	log_line(LOG_INFO, "tscfd %s is ready: pool %s %s, interface %s, %u worker%s, AES-GCM by %s",
 		PACKAGE_VERSION, prefix_format(&config->ipv4, four),
-		prefix_format(&config->ipv6, six), tscfd->tun.name, tscfd->worker_count,
-		tscfd->worker_count == 1 ? "" : "s", tls_aead_name());
-	notify_send("READY=1\nSTATUS=listening, %u worker(s)", tscfd->worker_count);
+		prefix_format(&config->ipv6, six), tscfd->tun.name, tscfd->group.count,
+		tscfd->group.count == 1 ? "" : "s", tls_aead_name());
+	notify_send("READY=1\nSTATUS=listening, %u worker(s)", tscfd->group.count);
 }
 
 /* All that can go wrong for an administrator's reasons has gone well. */
@@ -267,8 +279,8 @@ static int run(struct tscfd *tscfd, struct reason *why)
 		log_line(LOG_INFO, "stopping");
 		notify_send("STOPPING=1");
 	}
-	for (unsigned i = 0; i < tscfd->worker_count; i++)
-		worker_stop(&tscfd->workers[i]);
+	for (unsigned i = 0; i < tscfd->group.count; i++)
+		worker_stop(&tscfd->group.workers[i]);
 	keeper_stop(&tscfd->keeper);
 	return error;
 }
@@ -278,9 +290,9 @@ static int serve(struct tscfd *tscfd, struct reason *why)
 {
 	tscfd->source.keeper = &tscfd->keeper; /* which runs before anything is reloaded */
 	int error = admin_init(&tscfd->admin, tscfd->loop, &tscfd->source, tscfd->settings,
-		tscfd->workers, tscfd->worker_count, &tscfd->user, why);
+		tscfd->group.workers, tscfd->group.count, &tscfd->user, why);
 	if (!error) {
-		const struct datapath *first = &tscfd->workers[0].datapath;
+		const struct datapath *first = &tscfd->group.workers[0].datapath;
 		preflight(&tscfd->admin, tscfd->netlink, tscfd->tun.index);
 		route_back_start(
 			&tscfd->route_back[0], tscfd->loop, &tscfd->admin, &first->own4);
@@ -314,6 +326,12 @@ static int run_daemon(struct tscfd *tscfd, struct reason *why)
 	return error;
 }
 
+static unsigned online_processors(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+	return count < 1 ? 1 : count > TUN_QUEUES_MAX ? TUN_QUEUES_MAX : (unsigned)count;
+}
+
 static int start(struct tscfd *tscfd)
 {
 	struct reason why;
@@ -325,9 +343,9 @@ static int start(struct tscfd *tscfd)
 			tscfd->settings->config.interface);
 		return fail(STATUS_PRIVILEGE, &why);
 	}
-	tscfd->worker_count = tscfd->settings->config.workers;
-	if (tscfd->worker_count == 0)
-		tscfd->worker_count = 1;
+	tscfd->group.count = tscfd->settings->config.workers;
+	if (tscfd->group.count == 0)
+		tscfd->group.count = online_processors();
 	int error = sandbox_find_user("tscf", &tscfd->user, &why);
 	if (!error)
 		error = check_ports(tscfd, &why);

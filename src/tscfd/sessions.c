@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,29 @@ static void log_end(const struct session *session, const char *why)
 		(unsigned long long)counters->value[COUNTER_OCTETS_DOWN], why);
 }
 
+/* --- the worker's list ---------------------------------------------------- */
+
+static void list_add(struct worker *worker, struct session *session)
+{
+	session->previous = NULL;
+	session->next = worker->sessions;
+	if (session->next)
+		session->next->previous = session;
+	worker->sessions = session;
+	worker->session_count++;
+}
+
+static void list_remove(struct worker *worker, struct session *session)
+{
+	if (session->previous)
+		session->previous->next = session->next;
+	else
+		worker->sessions = session->next;
+	if (session->next)
+		session->next->previous = session->previous;
+	worker->session_count--;
+}
+
 /* --- ending -------------------------------------------------------------- */
 
 void session_end(struct session *session, bool may_resume, const char *why)
@@ -95,20 +119,14 @@ void session_end(struct session *session, bool may_resume, const char *why)
 		pool_release(worker->pool, session->lease, may_resume, clock_now());
 		session->lease = NULL;
 		worker->tunnel_count--;
+		worker->group->tunnels--;
 	}
 	session->state = SESSION_ENDED;
 	lane_stop(&session->lane);
 	ev_timer_stop(worker->loop, &session->timer);
-
-	if (session->previous)
-		session->previous->next = session->next;
-	else
-		worker->sessions = session->next;
-	if (session->next)
-		session->next->previous = session->previous;
+	list_remove(worker, session);
 	session->next = worker->ended;
 	worker->ended = session;
-	worker->session_count--;
 }
 
 void session_release(struct session *session, enum control_result result, const char *why)
@@ -247,6 +265,7 @@ void session_start_tunnel(struct session *session)
 	session->since = now;
 	session->since_epoch = (int64_t)time(NULL);
 	worker->tunnel_count++;
+	worker->group->tunnels++;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = session->number;
 	/* The client asks (refresher 0). We only do when it has been silent for
@@ -293,17 +312,58 @@ void session_accept(void *owner, int fd, const struct sockaddr_storage *from)
 	session->timer.data = session;
 	ev_timer_again(worker->loop, &session->timer);
 
-	session->next = worker->sessions;
-	if (session->next)
-		session->next->previous = session;
-	worker->sessions = session;
-	worker->session_count++;
+	list_add(worker, session);
 	return;
 
 refuse:
 	free(session);
 	close(fd);
 	worker->turned_away++;
+}
+
+/* --- passing on ----------------------------------------------------------- */
+
+void session_pass_on(struct session *session, unsigned destination)
+{
+	struct worker *worker = session->worker;
+	lane_pause(&session->lane);
+	ev_timer_stop(worker->loop, &session->timer);
+	list_remove(worker, session);
+	session->state = SESSION_LEAVING;
+	session->destination = destination;
+	session->hops++;
+	session->next = worker->leaving;
+	worker->leaving = session;
+	worker->passed_on++;
+}
+
+/* In the thread of the worker it has come to. */
+static void arrive(struct message *message)
+{
+	struct session *session =
+		(struct session *)((char *)message - offsetof(struct session, passage));
+	struct worker *worker = &session->worker->group->workers[session->destination];
+
+	session->worker = worker;
+	session->number = worker->next_id++;
+	session->state = SESSION_GREETING;
+	tunnel_init(&session->tunnel, &worker->datapath, session);
+	list_add(worker, session);
+	ev_timer_again(worker->loop, &session->timer);
+	lane_adopt(&session->lane, worker->loop, &worker->datapath.scratch);
+}
+
+/* When nobody is inside their lanes any more. */
+void sessions_pass_on(struct worker *worker)
+{
+	while (worker->leaving) {
+		struct session *session = worker->leaving;
+		worker->leaving = session->next;
+		tunnel_fini(&session->tunnel);
+		session->passage.run = arrive;
+		mailbox_post(&worker->group->workers[session->destination].mailbox,
+			&session->passage);
+	}
 }
 
 /* --- packets ------------------------------------------------------------- */

@@ -19,6 +19,7 @@ enum { SESSION_ID_MAX = 24, SESSION_OUTER_MAX = 56, SESSION_SOFTWARE_MAX = 64 };
 
 enum session_state {
 	SESSION_GREETING, /* TLS handshake, then waiting for the first message */
+	SESSION_LEAVING,  /* on its way to the worker that owns its lease */
 	SESSION_TUNNEL,   /* has a lease and carries packets */
 	SESSION_ENDED,
 };
@@ -34,6 +35,9 @@ struct session {
 	struct lease *lease; /* borrowed from the pool */
 	struct ev_timer timer; /* handshake-timeout, then keep-alive */
 	struct keepalive keepalive;
+	struct message passage; /* while it goes to another worker */
+	unsigned destination;   /* that worker's index */
+	unsigned hops;          /* how often it was passed on */
 	uint64_t since;        /* us, when the tunnel came up */
 	int64_t since_epoch;   /* s, the same for people */
 	bool confirmed;        /* the client has seen its Configuration Response */
@@ -53,7 +57,11 @@ void session_start_tunnel(struct session *session);
 void session_end(struct session *session, bool may_resume, const char *why);
 /* The same, but first tells the client, with a Release Request. */
 void session_release(struct session *session, enum control_result result, const char *why);
-/* Frees what has ended. */
+/* From within its first message: hands the connection to another worker, where
+ * that message is answered. */
+void session_pass_on(struct session *session, unsigned destination);
+/* Sends those off that are leaving; frees what has ended. */
+void sessions_pass_on(struct worker *worker);
 void sessions_reap(struct worker *worker);
 
 /* What datapath asks (struct datapath_events); owner is the worker. */

@@ -25,13 +25,8 @@ int settings_read_config(
 	int error = read_file(source, source->path, FILE_LIMIT, &text, &length, why);
 	if (error)
 		return error;
-	if (memchr(text, '\0', length)) {
-		reason_set(why, "%s: holds a NUL octet; this is not a text file", source->path);
-		error = -EINVAL;
-	} else {
-		error = config_read(
-			config, tscfd_config_keys, (const char *)text, source->path, why);
-	}
+	error = config_read_octets(
+		config, tscfd_config_keys, (const char *)text, length, source->path, why);
 	file_forget(text, length);
 	for (size_t i = 0; !error && i < source->override_count; i++)
 		error = config_override(config, tscfd_config_keys, source->overrides[i], why);

@@ -3,7 +3,6 @@
 #include "tscfd/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +31,10 @@ static void draw_random(uint8_t *out, size_t length)
 
 static void tun_failed(void *owner, int error)
 {
-	const struct worker *worker = owner;
-	/* Queue numbers shift when one closes, so one dead queue ends all. */
+	struct worker *worker = owner;
 	log_line(LOG_ERR, "cannot read %s any more: %s; stopping",
 		worker->settings->config.interface, strerror(error));
-	kill(getpid(), SIGTERM);
+	mailbox_post(worker->main_thread, &worker->dying);
 }
 
 static const struct datapath_events datapath_events = {
@@ -50,7 +48,23 @@ static void on_reap(struct ev_loop *loop, struct ev_prepare *watcher, int events
 {
 	(void)loop;
 	(void)events;
+	sessions_pass_on(watcher->data);
 	sessions_reap(watcher->data);
+}
+
+unsigned worker_of_token(const struct worker_group *group, const struct view *token)
+{
+	return token->length == POOL_TOKEN ? get_u32(token->octets) % group->count : 0;
+}
+
+unsigned worker_of_client(const struct worker_group *group, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE])
+{
+	uint8_t name[CONTROL_INSTANCE + POOL_IDENTITY_MAX];
+	size_t length = strnlen(identity, POOL_IDENTITY_MAX);
+	memcpy(name, instance, CONTROL_INSTANCE);
+	memcpy(name + CONTROL_INSTANCE, identity, length);
+	return (unsigned)(siphash(group->key, name, CONTROL_INSTANCE + length) % group->count);
 }
 
 static void count_all(const struct worker *worker, struct counters *total)
@@ -91,20 +105,21 @@ static void on_exhausted(void *owner)
 			"out of descriptors: connections are turned away; raise LimitNOFILE");
 }
 
-int worker_init(struct worker *worker, unsigned index, unsigned count, const struct tun *tun,
-	struct settings *settings, struct reason *why)
+int worker_init(struct worker *worker, struct worker_group *group, unsigned index,
+	const struct tun *tun, struct settings *settings, struct reason *why)
 {
 	const struct tscfd_config *config = &settings->config;
 
 	memset(worker, 0, sizeof(*worker));
 	worker->index = index;
-	worker->count = count;
+	worker->count = group->count;
+	worker->group = group;
 	worker->settings = settings_ref(settings);
 	worker->pool_settings = (struct pool_settings){
 		.ipv4 = config->ipv4,
 		.ipv6 = config->ipv6,
 		.worker = index,
-		.workers = count,
+		.workers = group->count,
 		.quarantine = config->quarantine,
 		.resume_lifetime = config->resume_lifetime,
 	};
@@ -142,11 +157,15 @@ static void *run(void *argument)
 {
 	struct worker *worker = argument;
 	ev_run(worker->loop, 0);
+	tls_thread_fini();
 	return NULL;
 }
 
-int worker_start(struct worker *worker)
+int worker_start(struct worker *worker, struct mailbox *main_thread,
+	void (*dying)(struct message *message))
 {
+	worker->main_thread = main_thread;
+	worker->dying.run = dying;
 	int error = pthread_create(&worker->thread, NULL, run, worker);
 	worker->started = error == 0;
 	return -error;
@@ -267,14 +286,14 @@ json_t *worker_status(struct worker *worker)
 	struct counters total;
 	struct pool_use use = pool_usage(worker->pool);
 	count_all(worker, &total);
-	return json_pack("{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I}",
+	return json_pack("{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:I}",
 		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->session_count,
 		"pool", "capacity", (int)use.capacity, "live", (int)use.live, "waiting",
 		(int)use.waiting, "resting", (int)use.resting, "never", (int)use.never, "counters",
 		counters_json(&total, 0, true), "handshakes", "ok", (json_int_t)worker->handshakes,
 		"failed", failures_json(worker), "refused", refusals_json(worker), "turned_away",
 		(json_int_t)worker->turned_away, "protocol_errors",
-		(json_int_t)worker->protocol_errors);
+		(json_int_t)worker->protocol_errors, "passed_on", (json_int_t)worker->passed_on);
 }
 
 static json_t *session_json(const struct session *session)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "core/pool.h"
+#include "core/siphash.h"
 #include "tscfd/listener.h"
 #include "tscfd/mailbox.h"
 #include "tscfd/settings.h"
@@ -16,11 +17,23 @@
 
 struct session;
 
+/* What all workers of a process have in common; written before they start,
+ * except for the count. */
+struct worker_group {
+	struct worker *workers;
+	unsigned count;
+	uint8_t key[SIPHASH_KEY];  /* for worker_of_client() */
+	_Atomic unsigned tunnels; /* for max-tunnels */
+};
+
 struct worker {
 	unsigned index, count; /* worker index of count */
+	struct worker_group *group; /* borrowed */
 	pthread_t thread;
 	bool started;
 	struct ev_loop *loop;
+	struct mailbox *main_thread; /* told when this worker cannot go on */
+	struct message dying;
 	struct mailbox mailbox;
 	struct datapath datapath;
 	struct pool *pool;
@@ -30,6 +43,7 @@ struct worker {
 	struct settings *settings; /* one reference: what new clients are told */
 	struct session *sessions;  /* every connection, with a tunnel or without */
 	struct session *ended;     /* to be freed when the loop turns */
+	struct session *leaving;   /* to be handed to another worker then */
 	struct ev_prepare reap;
 	struct ev_timer silence; /* looks for a missing route back */
 	unsigned session_count, tunnel_count;
@@ -40,19 +54,29 @@ struct worker {
 	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* Configuration Requests, by result */
 	uint64_t turned_away; /* connections beyond per-source-limit or descriptors */
 	uint64_t protocol_errors;
+	uint64_t passed_on; /* connections given to the worker that owns their lease */
 	bool told_silence;
 };
 
 /* Prepares everything that needs privileges or can fail; settings is
  * borrowed, a reference is taken. */
-int worker_init(struct worker *worker, unsigned index, unsigned count, const struct tun *tun,
-	struct settings *settings, struct reason *why);
-/* Starts the thread. 0 or -errno. */
-int worker_start(struct worker *worker);
+int worker_init(struct worker *worker, struct worker_group *group, unsigned index,
+	const struct tun *tun, struct settings *settings, struct reason *why);
+/* Starts the thread.  `dying` is posted to the main thread, at most once, when
+ * the worker cannot go on; a dead worker ends the process, for queue numbers
+ * shift when one closes.  0 or -errno. */
+int worker_start(struct worker *worker, struct mailbox *main_thread,
+	void (*dying)(struct message *message));
 /* Tells every client that this TSCF is shutting down, stops the loop, joins
  * the thread. */
 void worker_stop(struct worker *worker);
 void worker_fini(struct worker *worker);
+
+/* The worker whose lease this resume token names; the one at which a client
+ * without a token is at home, so that it finds its sticky lease again. */
+unsigned worker_of_token(const struct worker_group *group, const struct view *token);
+unsigned worker_of_client(const struct worker_group *group, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE]);
 
 /* What follows runs in the worker's own thread. */
 

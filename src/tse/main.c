@@ -230,9 +230,10 @@ static int block_until_up(struct tse *tse, struct reason *why)
 	struct prefix routes[CONTROL_ROUTES_MAX];
 	if (tse->config.mode != MODE_ALWAYS)
 		return 0;
-	const struct config_prefixes *allowed = &tse->config.allowed_routes;
-	if (allowed->count)
-		return steer_block(tse->steer, allowed->items, allowed->count, why);
+	const struct config_prefixes *known = tse->config.routes.count ? &tse->config.routes
+								       : &tse->config.allowed_routes;
+	if (known->count)
+		return steer_block(tse->steer, known->items, known->count, why);
 	size_t count = remember_routes(tse->state_dir, routes);
 	return count ? steer_block(tse->steer, routes, count, why) : 0;
 }
@@ -377,7 +378,9 @@ static void open_log(struct tse *tse)
 {
 	struct config_log settings = tse->config.log;
 	/* In the background there is no stderr to write to. */
-	if (!tse->options.foreground && settings.target == LOG_TO_STDERR)
+	if (tse->options.foreground)
+		settings.target = LOG_TO_STDERR;
+	else if (settings.target == LOG_TO_STDERR)
 		settings.target = LOG_TO_SYSLOG;
 	log_open("tse", &settings);
 }

@@ -133,6 +133,25 @@ static void report_grant(struct client *client)
 			grant->refused_routes, grant->refused_routes == 1 ? "" : "s");
 }
 
+static bool has_route(const struct steer_plan *plan, const struct prefix *route)
+{
+	for (size_t i = 0; i < plan->route_count; i++)
+		if (plan->routes[i].length == route->length &&
+			address_equal(&plan->routes[i].address, &route->address))
+			return true;
+	return false;
+}
+
+/* [steering] routes: what the administrator of this machine wants in the
+ * tunnel, whether the TSCF names it or not. */
+static void add_configured_routes(const struct tse_config *config, struct steer_plan *plan)
+{
+	for (size_t i = 0; i < config->routes.count; i++)
+		if (plan->route_count < CONTROL_ROUTES_MAX &&
+			!has_route(plan, &config->routes.items[i]))
+			plan->routes[plan->route_count++] = config->routes.items[i];
+}
+
 static void accept_grant(struct client *client, const struct control_message *message)
 {
 	struct client_grant *grant = &client->grant;
@@ -142,6 +161,7 @@ static void accept_grant(struct client *client, const struct control_message *me
 	copy_grant(client, message);
 	grant->refused_routes =
 		steer_narrow(client->config, message, &client->outer, &grant->plan);
+	add_configured_routes(client->config, &grant->plan);
 	if (grant->refused_routes)
 		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
 			grant->refused_routes);

@@ -73,9 +73,8 @@ static int check_config(const struct tse_config *config, struct reason *why)
 		return -EINVAL;
 	}
 	if (config->fwmark == 0 && !steer_is_selective(config)) {
-		reason_set(why,
-			"fwmark = 0 marks nothing: without a mark the tunnel's own connections would "
-			"run through the tunnel");
+		reason_set(why, "fwmark = 0 marks nothing: the tunnel's own connections would run "
+				"through the tunnel");
 		return -EINVAL;
 	}
 	return 0;
@@ -85,8 +84,7 @@ static int check_config(const struct tse_config *config, struct reason *why)
  * interface than ours belongs to a tunnel that is alive. */
 static bool is_alive(const struct netlink_route *route, unsigned own_index)
 {
-	return route->protocol == STEER_PROTOCOL && route->index != 0 &&
-		route->index != own_index;
+	return route->protocol == STEER_PROTOCOL && route->index != 0 && route->index != own_index;
 }
 
 static int explain_shared_table(const struct netlink_route *route, struct reason *why)
@@ -203,6 +201,13 @@ static int accept_routes(struct steer *steer, const struct prefix *routes, size_
 			CONTROL_ROUTES_MAX);
 		return -E2BIG;
 	}
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].length > 0 || steer_is_selective(config))
+			continue;
+		reason_set(why, "the default route is only steered for some: give uid = or netns = "
+				"in [steering], or name narrower prefixes");
+		return -EINVAL;
+	}
 	int result = steer_check_outer(config, routes, count, outer, outer_count, why);
 	if (result == 0 && config->steer != STEER_NONE && !steer_is_selective(config))
 		result = steer_check_overlap(steer->netlink, routes, count, steer->index, why);
@@ -216,8 +221,8 @@ int steer_outer(struct steer *steer, const struct address *outer, size_t count, 
 			STEER_OUTER_MAX);
 		return -E2BIG;
 	}
-	int result = steer_check_outer(steer->config, steer->plan.routes, steer->plan.route_count,
-		outer, count, why);
+	int result = steer_check_outer(
+		steer->config, steer->plan.routes, steer->plan.route_count, outer, count, why);
 	if (result < 0)
 		return result;
 	if (count > 0)
@@ -231,8 +236,7 @@ int steer_block(struct steer *steer, const struct prefix *routes, size_t count, 
 {
 	int result = 0;
 	if (count > 0)
-		result = accept_routes(
-			steer, routes, count, steer->outer, steer->outer_count, why);
+		result = accept_routes(steer, routes, count, steer->outer, steer->outer_count, why);
 	if (result < 0)
 		return result;
 	bool was_active = steer->active;
@@ -254,8 +258,8 @@ int steer_apply(struct steer *steer, const struct tun *tun, const struct steer_p
 		return -EINVAL;
 	}
 	meet_tun(steer, tun);
-	int result = accept_routes(steer, plan->routes, plan->route_count, steer->outer,
-		steer->outer_count, why);
+	int result = accept_routes(
+		steer, plan->routes, plan->route_count, steer->outer, steer->outer_count, why);
 	if (result < 0)
 		return result;
 	/* The kernel gives a new TUN carrier; ours has it once there is a tunnel. */
@@ -277,8 +281,7 @@ int steer_apply(struct steer *steer, const struct tun *tun, const struct steer_p
 
 bool steer_has_ipv6(const struct steer *steer)
 {
-	return steer->active && steer->plan.inner6.address.version == 6 &&
-		steer_ipv6_works(steer);
+	return steer->active && steer->plan.inner6.address.version == 6 && steer_ipv6_works(steer);
 }
 
 int steer_carrier(struct steer *steer, const struct tun *tun, bool on)

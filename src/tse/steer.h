@@ -66,7 +66,8 @@ int steer_block(struct steer *steer, const struct prefix *routes, size_t count, 
  * -EADDRINUSE with an explanation when a prefix overlaps an on-link network.
  * The TSCF's routes may not contain an outer address unless config allows
  * (-ELOOP).  After either, what was there before still is.  Where the host has
- * IPv6 disabled, IPv4 alone is set up: see steer_has_ipv6(). */
+ * IPv6 disabled, IPv4 alone is set up: see steer_has_ipv6().  After any other
+ * failure what is there blocks rather than leaks; steer_block() takes it back. */
 int steer_apply(struct steer *steer, const struct tun *tun, const struct steer_plan *plan,
 	struct reason *why);
 /* Whether the plan's inner IPv6 address is really there. */

@@ -79,7 +79,7 @@ size_t steer_narrow(const struct tse_config *config, const struct control_messag
 		plan->inner4 = offer->inner4;
 	if (control_has(offer, TAG_INNER6))
 		plan->inner6 = offer->inner6;
-	if (control_has(offer, TAG_MTU))
+	if (control_has(offer, TAG_MTU) && offer->mtu < plan->mtu)
 		plan->mtu = offer->mtu;
 
 	size_t refused = 0;
@@ -103,12 +103,13 @@ int steer_check_outer(const struct tse_config *config, const struct prefix *rout
 				continue;
 			char route[PREFIX_TEXT_MAX], address[ADDRESS_TEXT_MAX];
 			reason_set(why,
-				"the IMS prefix %s contains %s, which the tunnel itself (or its "
-				"resolver) is reached at: the tunnel would run through itself. Ask the "
-				"operator for narrower prefixes, or allow it with steer = table and "
-				"allowed-routes = %s",
-				prefix_format(&routes[i], route), address_format(&outer[j], address),
-				route);
+				"the IMS prefix %s contains %s, an outer address of the tunnel "
+				"itself, which would then run through itself. Ask the operator for "
+				"narrower prefixes, or allow it: steer = table and allowed-routes "
+				"= "
+				"%s",
+				prefix_format(&routes[i], route),
+				address_format(&outer[j], address), route);
 			return -ELOOP;
 		}
 	}
@@ -120,9 +121,9 @@ int steer_check_outer(const struct tse_config *config, const struct prefix *rout
 static bool is_attached(const struct netlink_route *route, unsigned own_index)
 {
 	return route->type == NETLINK_ROUTE_UNICAST && route->gateway.version == 0 &&
-		route->index != 0 && route->index != own_index &&
-		route->protocol != STEER_PROTOCOL && route->destination.length > 1 &&
-		!is_never_routed(&route->destination);
+	       route->index != 0 && route->index != own_index &&
+	       route->protocol != STEER_PROTOCOL && route->destination.length > 1 &&
+	       !is_never_routed(&route->destination);
 }
 
 static int explain_overlap(struct netlink *netlink, const struct prefix *route,
@@ -133,8 +134,8 @@ static int explain_overlap(struct netlink *netlink, const struct prefix *route,
 		snprintf(link.name, sizeof(link.name), "(%u)", network->index);
 	char wanted[PREFIX_TEXT_MAX], attached[PREFIX_TEXT_MAX];
 	reason_set(why,
-		"the IMS prefix %s overlaps %s, a network that this host is directly attached to "
-		"through %s; only one of them could be reached. Leave that network or give it other "
+		"the IMS prefix %s overlaps %s, a network that this host is attached to through "
+		"%s; only one of them could be reached. Leave that network, give it other "
 		"addresses, or give the tunnel only to some: netns = or uid = in [steering]",
 		prefix_format(route, wanted), prefix_format(&network->destination, attached),
 		link.name);
@@ -147,8 +148,8 @@ int steer_check_overlap(struct netlink *netlink, const struct prefix *routes, si
 	for (uint8_t version = 4; version <= 6; version += 2) {
 		struct netlink_route *networks;
 		size_t network_count;
-		int result = netlink_routes(netlink, version, NETLINK_TABLE_MAIN, &networks,
-			&network_count, why);
+		int result = netlink_routes(
+			netlink, version, NETLINK_TABLE_MAIN, &networks, &network_count, why);
 		if (result < 0)
 			return result;
 		for (size_t i = 0; result == 0 && i < network_count; i++)

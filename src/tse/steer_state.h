@@ -34,10 +34,10 @@ struct steer {
 	size_t uid_count;
 	bool kernel_has_ipv6;
 
-	unsigned index;       /* of the TUN; 0: none yet */
-	bool configured;      /* and it has its settings */
+	unsigned index;  /* of the TUN; 0: none yet */
+	bool configured; /* and it has its settings */
 	bool ignores_linkdown6;
-	bool ipv6_disabled;   /* on the TUN, by the host's administrator */
+	bool ipv6_disabled; /* on the TUN, by the host's administrator */
 	bool carrier;
 
 	/* What shall be: `active` is false while only the routes of the plan are

@@ -16,16 +16,15 @@ static bool is_ours(const struct steer *steer, const struct netlink_route *route
 	if (route->protocol != STEER_PROTOCOL)
 		return false;
 	return steer->config->steer == STEER_TABLE || steer_list_has(&steer->installed, route) ||
-		(route->index != 0 && route->index == steer->index);
+	       (route->index != 0 && route->index == steer->index);
 }
 
-static int drop_stale_routes(struct steer *steer, uint8_t version, const struct route_list *wanted,
-	struct reason *why)
+static int drop_stale_routes(
+	struct steer *steer, uint8_t version, const struct route_list *wanted, struct reason *why)
 {
 	struct netlink_route *present;
 	size_t count;
-	int result = netlink_routes(
-		steer->netlink, version, steer->table, &present, &count, why);
+	int result = netlink_routes(steer->netlink, version, steer->table, &present, &count, why);
 	if (result < 0)
 		return result;
 	int dropped = 0;
@@ -59,15 +58,14 @@ static int add_missing_routes(struct steer *steer, uint8_t version, bool device,
 {
 	struct netlink_route *present;
 	size_t count;
-	int result = netlink_routes(
-		steer->netlink, version, steer->table, &present, &count, why);
+	int result = netlink_routes(steer->netlink, version, steer->table, &present, &count, why);
 	if (result < 0)
 		return result;
 	int added = 0;
 	for (size_t i = 0; i < wanted->count && result >= 0; i++) {
 		const struct netlink_route *route = &wanted->items[i];
 		bool there = route->destination.address.version != version ||
-			(route->type == NETLINK_ROUTE_UNICAST) != device;
+			     (route->type == NETLINK_ROUTE_UNICAST) != device;
 		for (size_t j = 0; j < count && !there; j++)
 			there = netlink_route_equal(&present[j], route);
 		if (there)
@@ -80,8 +78,7 @@ static int add_missing_routes(struct steer *steer, uint8_t version, bool device,
 	return result < 0 ? result : added;
 }
 
-static bool rule_in(
-	const struct netlink_rule *rules, size_t count, const struct netlink_rule *rule)
+static bool rule_in(const struct netlink_rule *rules, size_t count, const struct netlink_rule *rule)
 {
 	for (size_t i = 0; i < count; i++)
 		if (netlink_rule_equal(&rules[i], rule))
@@ -92,7 +89,7 @@ static bool rule_in(
 static bool is_our_rule(const struct steer *steer, const struct netlink_rule *rule)
 {
 	return rule->priority == STEER_PRIORITY && rule->protocol == STEER_PROTOCOL &&
-		rule->table == steer->config->table;
+	       rule->table == steer->config->table;
 }
 
 static int sync_rules(struct steer *steer, uint8_t version, struct reason *why)
@@ -112,8 +109,7 @@ static int sync_rules(struct steer *steer, uint8_t version, struct reason *why)
 		changes++;
 	}
 	for (size_t i = 0; i < count && result >= 0; i++) {
-		if (!is_our_rule(steer, &present[i]) ||
-			rule_in(wanted, wanted_count, &present[i]))
+		if (!is_our_rule(steer, &present[i]) || rule_in(wanted, wanted_count, &present[i]))
 			continue;
 		result = netlink_rule_delete(steer->netlink, &present[i], why);
 		if (result == -ENOENT)
@@ -129,7 +125,8 @@ static int sync_rules(struct steer *steer, uint8_t version, struct reason *why)
 static struct prefix inner_host(const struct steer *steer, uint8_t version)
 {
 	const struct prefix *inner = version == 4 ? &steer->plan.inner4 : &steer->plan.inner6;
-	if (!steer->active || inner->address.version == 0 || (version == 6 && !steer_ipv6_works(steer)))
+	if (!steer->active || inner->address.version == 0 ||
+		(version == 6 && !steer_ipv6_works(steer)))
 		return (struct prefix){0};
 	return steer_host(&inner->address);
 }
@@ -139,8 +136,8 @@ static bool same_prefix(const struct prefix *a, const struct prefix *b)
 	return a->length == b->length && address_equal(&a->address, &b->address);
 }
 
-static int sync_address(struct steer *steer, uint8_t version,
-	const struct netlink_address *present, size_t count, struct reason *why)
+static int sync_address(struct steer *steer, uint8_t version, const struct netlink_address *present,
+	size_t count, struct reason *why)
 {
 	struct prefix wanted = inner_host(steer, version);
 	struct prefix *held = &steer->held[version == 6];
@@ -189,8 +186,7 @@ static int sync_addresses(struct steer *steer, struct reason *why)
 	return result < 0 ? result : changes;
 }
 
-static int configure_link(
-	struct steer *steer, const struct netlink_link *link, struct reason *why)
+static int configure_link(struct steer *steer, const struct netlink_link *link, struct reason *why)
 {
 	const struct netlink_settings settings = {
 		.mtu = steer->plan.mtu,

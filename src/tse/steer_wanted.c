@@ -29,8 +29,8 @@ static void list_add(struct route_list *list, const struct netlink_route *route)
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i].metric == route->metric &&
 			list->items[i].destination.length == route->destination.length &&
-			address_equal(&list->items[i].destination.address,
-				&route->destination.address))
+			address_equal(
+				&list->items[i].destination.address, &route->destination.address))
 			return;
 	if (list->count < STEER_WANTED_MAX)
 		list->items[list->count++] = *route;
@@ -69,8 +69,7 @@ static void want_device_routes(const struct steer *steer, struct route_list *wan
 			is_ipv4 ? &steer->plan.inner4.address : &steer->plan.inner6.address;
 		if (inner->version == 0 || (!is_ipv4 && !ipv6))
 			continue;
-		struct netlink_route route =
-			make_route(steer, NETLINK_ROUTE_UNICAST, destination);
+		struct netlink_route route = make_route(steer, NETLINK_ROUTE_UNICAST, destination);
 		route.index = steer->index;
 		route.source = *inner;
 		list_add(wanted, &route);

@@ -29,8 +29,8 @@ static uint16_t checksum_in(const struct packet *packet)
 }
 
 /* Payload octets in all segments together. */
-static size_t segment_all(const struct offload *offload, const struct packet *packet, uint16_t mtu,
-	bool checked)
+static size_t segment_all(
+	const struct offload *offload, const struct packet *packet, uint16_t mtu, bool checked)
 {
 	size_t payload = 0;
 	unsigned count = offload_segments(offload, packet);

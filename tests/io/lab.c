@@ -207,14 +207,14 @@ bool lab_echo(const struct tun *tun, int socket, const char *inner)
 	struct slot *slot = lab_slot();
 	char source[46], answer[5];
 	bool came = lab_send(socket) == 0 && lab_tun_udp(tun, slot, source) &&
-		strcmp(source, inner) == 0;
+		    strcmp(source, inner) == 0;
 	if (came) {
 		uint8_t *packet = slot_packet(slot);
 		uint8_t *udp = packet + (packet[0] >> 4 == 4 ? 20 : 40);
 		turn_round(packet);
 		swap(udp, udp + 2, 2);
 		came = tun_write(tun, 0, packet, slot->length, &slot->offload) == TUN_OK &&
-			lab_readable(socket) && recv(socket, answer, 5, MSG_DONTWAIT) == 5;
+		       lab_readable(socket) && recv(socket, answer, 5, MSG_DONTWAIT) == 5;
 	}
 	free(slot);
 	return came;

@@ -25,9 +25,18 @@ struct gcm_case {
 /* Lengths around blocks, records, and what libcrypto is not asked for (a
  * short tag). */
 static const struct gcm_case cases[] = {
-	{16, 0, 0, TAG},    {16, 1, 5, TAG},     {16, 15, 13, TAG},  {32, 16, 5, TAG},
-	{32, 17, 0, TAG},   {16, 1400, 13, TAG}, {32, 1400, 5, TAG}, {16, 16384, 5, TAG},
-	{32, 16401, 5, TAG}, {16, 20000, 77, TAG}, {24, 100, 5, TAG},  {16, 100, 5, 12},
+	{16, 0, 0, TAG},
+	{16, 1, 5, TAG},
+	{16, 15, 13, TAG},
+	{32, 16, 5, TAG},
+	{32, 17, 0, TAG},
+	{16, 1400, 13, TAG},
+	{32, 1400, 5, TAG},
+	{16, 16384, 5, TAG},
+	{32, 16401, 5, TAG},
+	{16, 20000, 77, TAG},
+	{24, 100, 5, TAG},
+	{16, 100, 5, 12},
 };
 
 struct gcm_values {
@@ -46,8 +55,8 @@ static int seal(Aes *aes, const struct gcm_case *c, uint8_t *out, uint8_t *tag)
 static int open_in_place(Aes *aes, const struct gcm_case *c, uint8_t *octets, const uint8_t *tag)
 {
 	aead_enter(&owner);
-	int error = wc_AesGcmDecrypt(aes, octets, octets, (word32)c->length, values.nonce, NONCE, tag,
-		(word32)c->tag_length, values.extra, (word32)c->extra_length);
+	int error = wc_AesGcmDecrypt(aes, octets, octets, (word32)c->length, values.nonce, NONCE,
+		tag, (word32)c->tag_length, values.extra, (word32)c->extra_length);
 	aead_leave();
 	return error;
 }
@@ -68,7 +77,8 @@ static void check_case(Aes *native, Aes *foreign, const struct gcm_case *c)
 	CU_ASSERT_EQUAL(memcmp(values.native, values.plain, (size_t)c->length), 0);
 	/* One bit of the tag, the text, or the extra octets. */
 	values.foreign_tag[0] ^= 1;
-	CU_ASSERT_EQUAL(open_in_place(foreign, c, values.foreign, values.foreign_tag), AES_GCM_AUTH_E);
+	CU_ASSERT_EQUAL(
+		open_in_place(foreign, c, values.foreign, values.foreign_tag), AES_GCM_AUTH_E);
 	values.foreign_tag[0] ^= 1;
 	memcpy(values.foreign, values.plain, (size_t)c->length);
 	aead_enter(&owner);
@@ -76,12 +86,12 @@ static void check_case(Aes *native, Aes *foreign, const struct gcm_case *c)
 	aead_leave();
 	if (c->length > 0) {
 		values.foreign[c->length - 1] ^= 0x80;
-		CU_ASSERT_EQUAL(
-			open_in_place(foreign, c, values.foreign, values.foreign_tag), AES_GCM_AUTH_E);
+		CU_ASSERT_EQUAL(open_in_place(foreign, c, values.foreign, values.foreign_tag),
+			AES_GCM_AUTH_E);
 	} else if (c->extra_length > 0) {
 		values.extra[0] ^= 1;
-		CU_ASSERT_EQUAL(
-			open_in_place(foreign, c, values.foreign, values.foreign_tag), AES_GCM_AUTH_E);
+		CU_ASSERT_EQUAL(open_in_place(foreign, c, values.foreign, values.foreign_tag),
+			AES_GCM_AUTH_E);
 	}
 }
 
@@ -159,7 +169,8 @@ static void make_key(ecc_key *key, int device, ecc_key *copy, int copy_device, i
 	CU_ASSERT_EQUAL(wc_ecc_export_private_only(key, scalar, &scalar_length), 0);
 	CU_ASSERT_EQUAL(wc_ecc_export_x963(key, point, &point_length), 0);
 	CU_ASSERT_EQUAL(wc_ecc_import_private_key_ex(
-				scalar, scalar_length, point, point_length, copy, curve), 0);
+				scalar, scalar_length, point, point_length, copy, curve),
+		0);
 #ifdef ECC_TIMING_RESISTANT
 	wc_ecc_set_rng(key, &rng);
 	wc_ecc_set_rng(copy, &rng);

@@ -21,7 +21,8 @@ static void test_fields(void)
 	char name[CERTIFICATE_NAME_MAX], time[CERTIFICATE_TIME_MAX], subjects[100];
 	CU_ASSERT_TRUE(certificate_parse(&certificate, der));
 	CU_ASSERT_STRING_EQUAL(certificate_name(certificate.subject, name), "CN=tscf.example");
-	CU_ASSERT_STRING_EQUAL(certificate_name(certificate.issuer, name), "CN=Example CA, O=Example");
+	CU_ASSERT_STRING_EQUAL(
+		certificate_name(certificate.issuer, name), "CN=Example CA, O=Example");
 	CU_ASSERT_STRING_EQUAL(
 		certificate_time(certificate.not_before, time), "2025-01-01 00:00:00 UTC");
 	CU_ASSERT_STRING_EQUAL(
@@ -78,7 +79,8 @@ static void test_names(void)
 			printf("\n    %s for %s\n", rows[i].pattern, rows[i].host);
 	}
 	/* A name with a NUL in it is not its first part. */
-	static const uint8_t nul[] = {0x82, 11, 'a', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 'x'};
+	static const uint8_t nul[] = {
+		0x82, 11, 'a', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 'x'};
 	const struct certificate certificate = {.alt_names = {nul, sizeof(nul)}};
 	char text[64];
 	CU_ASSERT_FALSE(certificate_is_for(&certificate, "a.example"));
@@ -89,8 +91,8 @@ static void test_names(void)
 /* Text that could change a terminal or a log is not shown. */
 static void test_unclean_text(void)
 {
-	static const uint8_t name[] = {0x31, 15, 0x30, 13, 0x06, 3, 0x55, 4, 3, 0x0c, 6, 'e', 'v', '\x1b',
-		'[', '3', '1'};
+	static const uint8_t name[] = {
+		0x31, 15, 0x30, 13, 0x06, 3, 0x55, 4, 3, 0x0c, 6, 'e', 'v', '\x1b', '[', '3', '1'};
 	const struct certificate certificate = {.subject = {name, sizeof(name)}};
 	char text[CERTIFICATE_NAME_MAX];
 	CU_ASSERT_STRING_EQUAL(certificate_name(certificate.subject, text), "CN=?");
@@ -132,15 +134,16 @@ static void use(struct view der)
  * exactly that size so that a sanitizer sees one octet too many. */
 static void test_damaged(void)
 {
-	static const uint8_t others[] = {0x00, 0x01, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x83, 0x87, 0xa3, 0xff};
+	static const uint8_t others[] = {
+		0x00, 0x01, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x83, 0x87, 0xa3, 0xff};
 	struct view der = certificate_file("server", ".der");
 	struct certificate certificate;
 	for (size_t length = 0; length <= der.length; length++) {
 		uint8_t *part = malloc(length ? length : 1);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(part);
 		memcpy(part, der.octets, length);
-		CU_ASSERT_EQUAL(
-			certificate_parse(&certificate, (struct view){part, length}), length == der.length);
+		CU_ASSERT_EQUAL(certificate_parse(&certificate, (struct view){part, length}),
+			length == der.length);
 		free(part);
 	}
 	uint8_t *copy = malloc(der.length);

@@ -90,7 +90,8 @@ static void each_change(void)
 		CU_ASSERT_TRUE(lab_run("%s", cases[i].command));
 		listen_for(&told, cases[i].changes, LAB_PATIENCE / 1000.);
 		if ((told.events.changes & cases[i].changes) != cases[i].changes ||
-			told.events.ours != cases[i].ours || told.events.others != cases[i].others) {
+			told.events.ours != cases[i].ours ||
+			told.events.others != cases[i].others) {
 			CU_FAIL("not told as it was");
 			fprintf(stderr, "%s: changes %x ours %d others %d\n", cases[i].command,
 				told.events.changes, told.events.ours, told.events.others);

@@ -19,138 +19,7 @@ static const struct pair_settings good = {
 	.host = "tscf.example",
 };
 
-static void test_accepts(void)
-{
-	static const struct {
-		const char *what;
-		struct pair_settings settings;
-		const char *peer; /* as the server sees it; NULL: nobody */
-	} rows[] = {
-		{"plain good", {.server_certificate = "server", .client_certificate = "client"}, "alice"},
-		{"RSA", {.server_certificate = "rsa", .client_certificate = "client"}, "alice"},
-		{"P-384", {.server_certificate = "server384", .client_certificate = "client"}, "alice"},
-		{"CN only", {.server_certificate = "named", .client_certificate = "client"}, "alice"},
-		{"upper case", {.server_certificate = "server", .client_certificate = "client",
-				       .host = "TSCF.Example"}, "alice"},
-		{"wildcard", {.server_certificate = "server", .client_certificate = "client",
-				     .host = "a.wild.example"}, "alice"},
-		{"IPv4", {.server_certificate = "address", .client_certificate = "client",
-				 .host = "192.0.2.1"}, "alice"},
-		{"IPv6", {.server_certificate = "address", .client_certificate = "client",
-				 .host = "2001:db8:0::1"}, "alice"},
-		{"self-signed", {.server_certificate = "self", .client_certificate = "client",
-					.client_ca = "self", .host = "self.example"}, "alice"},
-		{"bundle of CAs", {.server_certificate = "stranger", .client_certificate = "client",
-					  .client_ca = "both"}, "alice"},
-		{"1.3 only", {.server_certificate = "server", .client_certificate = "client",
-				     .server_tls13_only = true, .client_tls13_only = true}, "alice"},
-		{"pin", {.server_certificate = "server", .client_certificate = "client",
-				.pin = "server.pin"}, "alice"},
-		{"RSA pin", {.server_certificate = "rsa", .client_certificate = "client",
-				    .pin = "rsa.pin"}, "alice"},
-		{"CRL", {.server_certificate = "server", .client_certificate = "client",
-				.crl = "ca.crl"}, "alice"},
-		{"empty CRL", {.server_certificate = "server", .client_certificate = "revoked",
-				      .crl = "empty.crl"}, "mallory"},
-		{"CRL for a server", {.server_certificate = "server",
-					     .client_certificate = "client", .client_crl = "ca.crl"},
-			"alice"},
-		{"optional, shown", {.server_certificate = "server", .client_certificate = "client",
-					    .optional_client_auth = true}, "alice"},
-		{"optional, not shown", {.server_certificate = "server",
-						.optional_client_auth = true}, NULL},
-		{"no client certificates", {.server_certificate = "server",
-						   .no_client_auth = true}, NULL},
-		{"ALPN", {.server_certificate = "server", .client_certificate = "client",
-				 .client_alpn = "h2"}, "alice"},
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pair_settings settings = rows[i].settings;
-		struct pair pair;
-		char name[64] = "";
-		if (!settings.client_ca)
-			settings.client_ca = "ca";
-		if (!settings.host)
-			settings.host = "tscf.example";
-		settings.server_ca = "ca";
-		bool open = pair_open(&pair, &settings);
-		CU_ASSERT_TRUE(open);
-		if (!open) {
-			printf("\n    not accepted: %s\n", rows[i].what);
-			pair_close(&pair);
-			continue;
-		}
-		pair_settle(&pair);
-		CU_ASSERT_EQUAL(pair.client.result, TLS_WANT_READ);
-		CU_ASSERT_EQUAL(pair.server.result, TLS_WANT_READ);
-		CU_ASSERT_STRING_EQUAL(tls_version(pair.client.tls), "TLSv1.3");
-		CU_ASSERT_STRING_EQUAL(tls_cipher(pair.server.tls), "TLS_AES_128_GCM_SHA256");
-		CU_ASSERT_FALSE(tls_resumed(pair.server.tls));
-		CU_ASSERT_EQUAL(tls_peer_name(pair.server.tls, name, sizeof(name)), rows[i].peer != NULL);
-		CU_ASSERT_STRING_EQUAL(name, rows[i].peer ? rows[i].peer : "");
-		pair_close(&pair);
-	}
-}
-
-struct refusal {
-	const char *what;
-	struct pair_settings settings; /* merged with `good` */
-	enum tls_failure client, server;
-	const char *client_says[4], *server_says[4];
-};
-
-static const struct refusal refusals[] = {
-	{"wrong name", {.host = "evil.example"}, TLS_FAILURE_WRONG_NAME, TLS_FAILURE_WE_REJECTED,
-		{"is for tscf.example, *.wild.example", "not for evil.example", "subject CN=tscf.example"},
-		{"bad_certificate"}},
-	{"wildcard is one label", {.host = "a.b.wild.example"}, TLS_FAILURE_WRONG_NAME,
-		TLS_FAILURE_WE_REJECTED, {"not for a.b.wild.example"}, {"bad_certificate"}},
-	{"wrong address", {.server_certificate = "address", .host = "192.0.2.2"},
-		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_NONE,
-		{"is for 192.0.2.1, 2001:db8::1, 203.0.113.7", "not for 192.0.2.2"}, {NULL}},
-	{"address as a DNS name", {.server_certificate = "address", .host = "203.0.113.7"},
-		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_NONE, {"not for 203.0.113.7"}, {NULL}},
-	{"address, certificate of a name", {.host = "192.0.2.1"}, TLS_FAILURE_WRONG_NAME,
-		TLS_FAILURE_NONE, {"not for 192.0.2.1"}, {NULL}},
-	{"self-signed, wrong name", {.server_certificate = "self", .client_ca = "self"},
-		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_WE_REJECTED, {"is for self.example"}, {NULL}},
-	{"expired", {.server_certificate = "expired"}, TLS_FAILURE_EXPIRED, TLS_FAILURE_WE_REJECTED,
-		{"the TSCF's certificate has expired: subject CN=tscf.example, issuer CN=Example CA, "
-		 "O=Example, valid 2025-01-01 00:00:00 UTC to 2025-06-01 00:00:00 UTC, now 20",
-			"renew it on the TSCF"},
-		{"certificate_expired", "renew it"}},
-	{"not yet valid", {.server_certificate = "future"}, TLS_FAILURE_EXPIRED,
-		TLS_FAILURE_WE_REJECTED, {"is not valid yet", "valid 2044-01-01", "check the clock"},
-		{"certificate_expired"}},
-	{"untrusted server", {.server_certificate = "stranger"}, TLS_FAILURE_UNTRUSTED,
-		TLS_FAILURE_WE_REJECTED,
-		{"not from a CA that we trust: issued by CN=Other CA, we trust CN=Example CA"},
-		{"unknown_ca"}},
-	{"revoked server", {.server_certificate = "revoked", .host = "mallory",
-				   .client_crl = "ca.crl"},
-		TLS_FAILURE_REVOKED, TLS_FAILURE_WE_REJECTED, {"has been revoked", "CN=mallory"},
-		{"certificate_revoked"}},
-	{"wrong pin", {.pin = "rsa.pin"}, TLS_FAILURE_WRONG_PIN, TLS_FAILURE_NONE,
-		{"pinned sha256:", "seen sha256:", "CN=tscf.example"}, {NULL}},
-	{"no client certificate", {.client_certificate = ""}, TLS_FAILURE_WE_REJECTED,
-		TLS_FAILURE_NO_CERTIFICATE, {"configure cert and key"},
-		{"the client showed no certificate", "CN=Example CA"}},
-	{"untrusted client", {.client_certificate = "unknown"}, TLS_FAILURE_WE_REJECTED,
-		TLS_FAILURE_UNTRUSTED, {"unknown_ca", "not from a CA that it trusts"},
-		{"the client's certificate is not from a CA that we trust: issued by CN=Other CA"}},
-	{"optional, but untrusted", {.client_certificate = "unknown", .optional_client_auth = true},
-		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_UNTRUSTED, {NULL}, {"CN=eve"}},
-	{"expired client", {.client_certificate = "outdated"}, TLS_FAILURE_WE_REJECTED,
-		TLS_FAILURE_EXPIRED, {"certificate_expired"},
-		{"the client's certificate has expired: subject CN=bob", "renew it on the client"}},
-	{"revoked client", {.client_certificate = "revoked", .crl = "ca.crl"},
-		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_REVOKED, {"certificate_revoked"},
-		{"has been revoked: serial number ", "CN=mallory"}},
-	{"no CRL of that CA", {.client_certificate = "unknown", .server_ca = "both", .crl = "ca.crl"},
-		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_OTHER, {NULL},
-		{"no revocation list of CN=Other CA", "ours is from CN=Example CA"}},
-};
-
+/* What a row does not mention is good; "" is none. */
 static struct pair_settings merge(const struct pair_settings *change)
 {
 	struct pair_settings merged = *change;
@@ -169,13 +38,136 @@ static struct pair_settings merge(const struct pair_settings *change)
 	return merged;
 }
 
+static void test_accepts(void)
+{
+	static const struct {
+		const char *what;
+		struct pair_settings settings;
+		const char *peer; /* as the server sees it; NULL: nobody */
+	} rows[] = {
+		{"plain good", {0}, "alice"},
+		{"RSA", {.server_certificate = "rsa"}, "alice"},
+		{"P-384", {.server_certificate = "server384"}, "alice"},
+		{"CN only", {.server_certificate = "named"}, "alice"},
+		{"upper case", {.host = "TSCF.Example"}, "alice"},
+		{"wildcard", {.host = "a.wild.example"}, "alice"},
+		{"IPv4", {.server_certificate = "address", .host = "192.0.2.1"}, "alice"},
+		{"IPv6", {.server_certificate = "address", .host = "2001:db8:0::1"}, "alice"},
+		{"self-signed",
+			{.server_certificate = "self", .client_ca = "self", .host = "self.example"},
+			"alice"},
+		{"bundle of CAs", {.server_certificate = "stranger", .client_ca = "both"}, "alice"},
+		{"1.3 only", {.server_tls13_only = true, .client_tls13_only = true}, "alice"},
+		{"pin", {.pin = "server.pin"}, "alice"},
+		{"RSA pin", {.server_certificate = "rsa", .pin = "rsa.pin"}, "alice"},
+		{"CRL", {.crl = "ca.crl"}, "alice"},
+		{"empty CRL", {.client_certificate = "revoked", .crl = "empty.crl"}, "mallory"},
+		{"CRL for a server", {.client_crl = "ca.crl"}, "alice"},
+		{"optional, shown", {.optional_client_auth = true}, "alice"},
+		{"optional, not shown", {.client_certificate = "", .optional_client_auth = true},
+			NULL},
+		{"no client certificates", {.client_certificate = "", .no_client_auth = true},
+			NULL},
+		{"ALPN", {.client_alpn = "h2"}, "alice"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pair_settings settings = merge(&rows[i].settings);
+		struct pair pair;
+		char name[64] = "";
+		bool open = pair_open(&pair, &settings);
+		CU_ASSERT_TRUE(open);
+		if (!open) {
+			printf("\n    not accepted: %s\n", rows[i].what);
+			pair_close(&pair);
+			continue;
+		}
+		pair_settle(&pair);
+		CU_ASSERT_EQUAL(pair.client.result, TLS_WANT_READ);
+		CU_ASSERT_EQUAL(pair.server.result, TLS_WANT_READ);
+		CU_ASSERT_STRING_EQUAL(tls_version(pair.client.tls), "TLSv1.3");
+		CU_ASSERT_STRING_EQUAL(tls_cipher(pair.server.tls), "TLS_AES_128_GCM_SHA256");
+		CU_ASSERT_FALSE(tls_resumed(pair.server.tls));
+		CU_ASSERT_EQUAL(
+			tls_peer_name(pair.server.tls, name, sizeof(name)), rows[i].peer != NULL);
+		CU_ASSERT_STRING_EQUAL(name, rows[i].peer ? rows[i].peer : "");
+		pair_close(&pair);
+	}
+}
+
+struct refusal {
+	const char *what;
+	struct pair_settings settings; /* merged with `good` */
+	enum tls_failure client, server;
+	const char *client_says[4], *server_says[4];
+};
+
+static const struct refusal refusals[] = {
+	{"wrong name", {.host = "evil.example"}, TLS_FAILURE_WRONG_NAME, TLS_FAILURE_WE_REJECTED,
+		{"is for tscf.example, *.wild.example", "not for evil.example",
+			"subject CN=tscf.example"},
+		{"bad_certificate"}},
+	{"wildcard is one label", {.host = "a.b.wild.example"}, TLS_FAILURE_WRONG_NAME,
+		TLS_FAILURE_WE_REJECTED, {"not for a.b.wild.example"}, {"bad_certificate"}},
+	{"wrong address", {.server_certificate = "address", .host = "192.0.2.2"},
+		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_NONE,
+		{"is for 192.0.2.1, 2001:db8::1, 203.0.113.7", "not for 192.0.2.2"}, {NULL}},
+	{"address as a DNS name", {.server_certificate = "address", .host = "203.0.113.7"},
+		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_NONE, {"not for 203.0.113.7"}, {NULL}},
+	{"address, certificate of a name", {.host = "192.0.2.1"}, TLS_FAILURE_WRONG_NAME,
+		TLS_FAILURE_NONE, {"not for 192.0.2.1"}, {NULL}},
+	{"self-signed, wrong name", {.server_certificate = "self", .client_ca = "self"},
+		TLS_FAILURE_WRONG_NAME, TLS_FAILURE_WE_REJECTED, {"is for self.example"}, {NULL}},
+	{"expired", {.server_certificate = "expired"}, TLS_FAILURE_EXPIRED, TLS_FAILURE_WE_REJECTED,
+		{"the TSCF's certificate has expired: subject CN=tscf.example, issuer CN=Example "
+		 "CA, "
+		 "O=Example, valid 2025-01-01 00:00:00 UTC to 2025-06-01 00:00:00 UTC, now 20",
+			"renew it on the TSCF"},
+		{"certificate_expired", "renew it"}},
+	{"not yet valid", {.server_certificate = "future"}, TLS_FAILURE_EXPIRED,
+		TLS_FAILURE_WE_REJECTED,
+		{"is not valid yet", "valid 2044-01-01", "check the clock"},
+		{"certificate_expired"}},
+	{"untrusted server", {.server_certificate = "stranger"}, TLS_FAILURE_UNTRUSTED,
+		TLS_FAILURE_WE_REJECTED,
+		{"not from a CA that we trust: issued by CN=Other CA, we trust CN=Example CA"},
+		{"unknown_ca"}},
+	{"a server's certificate given as CA", {.client_ca = "server"}, TLS_FAILURE_UNTRUSTED,
+		TLS_FAILURE_WE_REJECTED, {"issued by CN=Example CA", "we trust CN=tscf.example"},
+		{NULL}},
+	{"revoked server",
+		{.server_certificate = "revoked", .host = "mallory", .client_crl = "ca.crl"},
+		TLS_FAILURE_REVOKED, TLS_FAILURE_WE_REJECTED, {"has been revoked", "CN=mallory"},
+		{"certificate_revoked"}},
+	{"wrong pin", {.pin = "rsa.pin"}, TLS_FAILURE_WRONG_PIN, TLS_FAILURE_NONE,
+		{"pinned sha256:", "seen sha256:", "CN=tscf.example"}, {NULL}},
+	{"no client certificate", {.client_certificate = ""}, TLS_FAILURE_WE_REJECTED,
+		TLS_FAILURE_NO_CERTIFICATE, {"configure cert and key"},
+		{"the client showed no certificate", "CN=Example CA"}},
+	{"untrusted client", {.client_certificate = "unknown"}, TLS_FAILURE_WE_REJECTED,
+		TLS_FAILURE_UNTRUSTED, {"unknown_ca", "not from a CA that it trusts"},
+		{"the client's certificate is not from a CA that we trust: issued by CN=Other CA"}},
+	{"optional, but untrusted", {.client_certificate = "unknown", .optional_client_auth = true},
+		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_UNTRUSTED, {NULL}, {"CN=eve"}},
+	{"expired client", {.client_certificate = "outdated"}, TLS_FAILURE_WE_REJECTED,
+		TLS_FAILURE_EXPIRED, {"certificate_expired"},
+		{"the client's certificate has expired: subject CN=bob", "renew it on the client"}},
+	{"revoked client", {.client_certificate = "revoked", .crl = "ca.crl"},
+		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_REVOKED, {"certificate_revoked"},
+		{"has been revoked: serial number ", "CN=mallory"}},
+	{"no CRL of that CA",
+		{.client_certificate = "unknown", .server_ca = "both", .crl = "ca.crl"},
+		TLS_FAILURE_WE_REJECTED, TLS_FAILURE_OTHER, {NULL},
+		{"no revocation list of CN=Other CA", "ours is from CN=Example CA"}},
+};
+
 static void expect_reason(const char *what, const struct tls *tls, const char *const says[4])
 {
 	for (int i = 0; i < 4 && says[i]; i++) {
 		bool said = strstr(tls_reason(tls), says[i]) != NULL;
 		CU_ASSERT_TRUE(said);
 		if (!said)
-			printf("\n    %s: \"%s\" is missing in: %s\n", what, says[i], tls_reason(tls));
+			printf("\n    %s: \"%s\" is missing in: %s\n", what, says[i],
+				tls_reason(tls));
 	}
 }
 
@@ -183,7 +175,8 @@ static void expect_refusal(const struct refusal *row)
 {
 	struct pair_settings settings = merge(&row->settings);
 	struct pair pair;
-	bool connected = pair_contexts(&pair, &settings) == 0 && pair_connect(&pair, &settings, false);
+	bool connected =
+		pair_contexts(&pair, &settings) == 0 && pair_connect(&pair, &settings, false);
 	CU_ASSERT_TRUE(connected);
 	if (!connected) {
 		printf("\n    %s: %s\n", row->what, pair.why.text);
@@ -192,7 +185,8 @@ static void expect_refusal(const struct refusal *row)
 	}
 	pair_handshake(&pair);
 	pair_settle(&pair);
-	enum tls_failure client = tls_failure(pair.client.tls), server = tls_failure(pair.server.tls);
+	enum tls_failure client = tls_failure(pair.client.tls),
+			 server = tls_failure(pair.server.tls);
 	bool right = client == row->client &&
 		     (server == row->server ||
 			     (row->server == TLS_FAILURE_NONE && server == TLS_FAILURE_CONNECTION));
@@ -229,8 +223,9 @@ static void test_bad_settings(void)
 	} rows[] = {
 		{{.client_ca = "none"}, "ca: none is given"},
 		{{.server_ca = "none"}, "client-ca: none is given"},
-		{{.crl = "old.crl"}, "crl: the list issued by CN=Example CA, O=Example has expired: its "
-				     "next update was due on 2025-02-01 00:00:00 UTC"},
+		{{.crl = "old.crl"},
+			"crl: the list issued by CN=Example CA, O=Example has expired: its "
+			"next update was due on 2025-02-01 00:00:00 UTC"},
 		{{.crl = "other.crl"}, "crl: the list issued by CN=Other CA cannot be used"},
 		{{.crl = "server.pem"}, "crl: "},
 		{{.crl = "server.key"}, "crl: "},
@@ -261,6 +256,7 @@ static void test_key_material(void)
 		{"server.der", "server.key.der", "ca.pem", NULL},
 		{"server.der", "server.key", "both.pem", NULL},
 		{"server.pem", "rsa.key", "ca.pem", "key: the private key does not belong"},
+		{"server.pem", "stranger.key", "ca.pem", "key: the private key does not belong"},
 		{"server.pem", "locked.key", "ca.pem", "key: the private key is encrypted"},
 		{"server.pem", "server.pem", "ca.pem", "key: "},
 		{"weak.pem", "weak.key", "ca.pem", "cert: the certificate cannot be used: RSA"},
@@ -315,16 +311,16 @@ static void test_not_tls(void)
 	CU_ASSERT_EQUAL(write(pair.server.fd, answer, strlen(answer)), (ssize_t)strlen(answer));
 	CU_ASSERT_EQUAL(tls_handshake(pair.client.tls), TLS_FAILED);
 	CU_ASSERT_EQUAL(tls_failure(pair.client.tls), TLS_FAILURE_NOT_TLS);
-	CU_ASSERT_PTR_NOT_NULL(strstr(tls_reason(pair.client.tls),
-		"what answered for the TSCF does not speak TLS: it began with \"HTTP/1.1 400 Bad\""));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(tls_reason(pair.client.tls), "what answered for the TSCF does not speak "
+						    "TLS: it began with \"HTTP/1.1 400 Bad\""));
 	pair_disconnect(&pair);
 
 	CU_ASSERT_TRUE(pair_connect(&pair, &good, false));
 	CU_ASSERT_EQUAL(write(pair.client.fd, request, strlen(request)), (ssize_t)strlen(request));
 	CU_ASSERT_EQUAL(tls_handshake(pair.server.tls), TLS_FAILED);
 	CU_ASSERT_EQUAL(tls_failure(pair.server.tls), TLS_FAILURE_NOT_TLS);
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(tls_reason(pair.server.tls), "\"GET / HTTP/1.1\\x0d\\x0a\""));
+	CU_ASSERT_PTR_NOT_NULL(strstr(tls_reason(pair.server.tls), "\"GET / HTTP/1.1\\x0d\\x0a\""));
 	pair_close(&pair);
 }
 

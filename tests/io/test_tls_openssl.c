@@ -87,7 +87,8 @@ static bool await(const struct process *process, const char *mark, char *rest, s
 
 static int listener(uint16_t *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(fd, (struct sockaddr *)&address, length) != 0 || listen(fd, 1) != 0 ||
@@ -100,7 +101,8 @@ static int listener(uint16_t *port)
 static int connected_to(uint16_t port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		return -1;
@@ -178,8 +180,8 @@ static void serve(const struct row *row)
 	int listening = listener(&port);
 	CU_ASSERT_EQUAL_FATAL(pair_contexts(&pair, &good), 0);
 	snprintf(line, sizeof(line),
-		"openssl s_client -connect 127.0.0.1:%u -quiet -cert client.pem -key client.key %s", port,
-		row->options);
+		"openssl s_client -connect 127.0.0.1:%u -quiet -cert client.pem -key client.key %s",
+		port, row->options);
 	struct process process = start(line);
 	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	CU_ASSERT_EQUAL_FATAL(tls_new(&tls, pair.server.context, fd, NULL, NULL), 0);
@@ -194,7 +196,8 @@ static void serve(const struct row *row)
 		CU_ASSERT_EQUAL(write(process.in, "aaaaaaaaaa", 10), 10);
 		CU_ASSERT_TRUE(read_all(tls, fd, 10, 'a'));
 	} else if (!row->version) {
-		CU_ASSERT_EQUAL(tls_failure(tls), row->failure ? row->failure : TLS_FAILURE_NO_COMMON);
+		CU_ASSERT_EQUAL(
+			tls_failure(tls), row->failure ? row->failure : TLS_FAILURE_NO_COMMON);
 		CU_ASSERT_PTR_NOT_NULL(strstr(tls_reason(tls), row->says));
 	}
 	if (getenv("VERBOSE") || (result == TLS_OK) != (row->version != NULL))
@@ -214,13 +217,16 @@ static void test_clients(void)
 			"TLS_AES_256_GCM_SHA384", NULL, 0},
 		{"-tls1_3 -curves P-256", "TLSv1.3", "TLS_AES_128_GCM_SHA256", NULL, 0},
 		{"-tls1_2", "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", NULL, 0},
-		{"-tls1_2 -curves P-256", "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", NULL, 0},
+		{"-tls1_2 -curves P-256", "TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+			NULL, 0},
 		{"-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2",
 			"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", NULL, 0},
 		{"-tls1_1 -cipher ALL:@SECLEVEL=0", NULL, NULL, "no common TLS version", 0},
 		{"-tls1 -cipher ALL:@SECLEVEL=0", NULL, NULL, "no common TLS version", 0},
-		{"-tls1_2 -cipher aNULL:@SECLEVEL=0", NULL, NULL, "no common TLS version or cipher", 0},
-		{"-tls1_2 -cipher eNULL:@SECLEVEL=0", NULL, NULL, "no common TLS version or cipher", 0},
+		{"-tls1_2 -cipher aNULL:@SECLEVEL=0", NULL, NULL, "no common TLS version or cipher",
+			0},
+		{"-tls1_2 -cipher eNULL:@SECLEVEL=0", NULL, NULL, "no common TLS version or cipher",
+			0},
 		{"-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", NULL, NULL, "no common", 0},
 		{"-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", NULL, NULL, "no common", 0},
 		{"-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256", NULL, NULL, "no common", 0},
@@ -239,12 +245,14 @@ static void visit(const struct row *row, bool must_offer_certificate)
 	char line[512], port[64] = "";
 	CU_ASSERT_EQUAL_FATAL(pair_contexts(&pair, &good), 0);
 	snprintf(line, sizeof(line), "openssl s_server -accept 127.0.0.1:0 -naccept 1 %s %s",
-		must_offer_certificate ? "-cert server.pem -key server.key -CAfile ca.pem -Verify 1" : "",
+		must_offer_certificate ? "-cert server.pem -key server.key -CAfile ca.pem -Verify 1"
+				       : "",
 		row->options);
 	struct process process = start(line);
 	CU_ASSERT_TRUE_FATAL(await(&process, "ACCEPT 127.0.0.1:", port, sizeof(port)));
 	int fd = connected_to((uint16_t)atoi(port));
-	CU_ASSERT_EQUAL_FATAL(tls_new(&tls, pair.client.context, fd, "tscf.example", "tscf.example"), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		tls_new(&tls, pair.client.context, fd, "tscf.example", "tscf.example"), 0);
 	enum tls_result result = finish_handshake(tls, fd);
 	CU_ASSERT_EQUAL(result, row->version ? TLS_OK : TLS_FAILED);
 	if (result == TLS_OK && row->version) {
@@ -254,7 +262,8 @@ static void visit(const struct row *row, bool must_offer_certificate)
 		CU_ASSERT_EQUAL(write(process.in, "dddddddddd", 10), 10);
 		CU_ASSERT_TRUE(read_all(tls, fd, 10, 'd'));
 	} else if (!row->version) {
-		CU_ASSERT_EQUAL(tls_failure(tls), row->failure ? row->failure : TLS_FAILURE_NO_COMMON);
+		CU_ASSERT_EQUAL(
+			tls_failure(tls), row->failure ? row->failure : TLS_FAILURE_NO_COMMON);
 		CU_ASSERT_PTR_NOT_NULL(strstr(tls_reason(tls), row->says));
 	}
 	if (getenv("VERBOSE") || (result == TLS_OK) != (row->version != NULL))
@@ -276,7 +285,8 @@ static void test_servers(void)
 		{"-tls1_1 -cipher ALL:@SECLEVEL=0", NULL, NULL, "TLS version", 0},
 		{"-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", NULL, NULL, "handshake_failure", 0},
 		{"-tls1_2 -cipher eNULL:@SECLEVEL=0", NULL, NULL, "handshake_failure", 0},
-		{"-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256", NULL, NULL, "handshake_failure", 0},
+		{"-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256", NULL, NULL,
+			"handshake_failure", 0},
 		{"-tls1_3 -curves X448", NULL, NULL, "handshake_failure", 0},
 	};
 	static const struct row anonymous = {

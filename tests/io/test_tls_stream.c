@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { IDLE_OCTETS_MAX = 4096, UNSENT_MAX = 65536, TURNS_MAX = 2000000 };
@@ -25,9 +26,9 @@ static const struct pair_settings good = {
 struct flow {
 	struct tls *from, *to;
 	size_t total, written, received;
-	size_t chunk, room; /* of one tls_write and one tls_read */
+	size_t chunk, room;  /* of one tls_write and one tls_read */
 	size_t update_every; /* octets between key updates, 0: none */
-	size_t blocked;     /* how often the socket was full */
+	size_t blocked;      /* how often the socket was full */
 	bool wrong;
 };
 
@@ -108,17 +109,22 @@ static void carry_all(const struct pair *pair, bool must_block)
 		{1 << 20, 50021, 3001},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct flow up = {.from = pair->client.tls, .to = pair->server.tls,
-			.total = rows[i].total, .chunk = rows[i].chunk, .room = rows[i].room};
+		struct flow up = {.from = pair->client.tls,
+			.to = pair->server.tls,
+			.total = rows[i].total,
+			.chunk = rows[i].chunk,
+			.room = rows[i].room};
 		struct flow down = up;
 		down.from = pair->server.tls;
 		down.to = pair->client.tls;
-		down.chunk = rows[i].chunk * 2 > sizeof(int) << 18 ? rows[i].chunk : rows[i].chunk * 2;
+		down.chunk =
+			rows[i].chunk * 2 > sizeof(int) << 18 ? rows[i].chunk : rows[i].chunk * 2;
 		bool carried = carry(&up, &down);
 		CU_ASSERT_TRUE(carried);
 		if (!carried)
-			printf("\n    row %zu: %zu of %zu up, %zu down; %s %s\n", i, up.received, up.total,
-				down.received, tls_reason(pair->client.tls), tls_reason(pair->server.tls));
+			printf("\n    row %zu: %zu of %zu up, %zu down; %s %s\n", i, up.received,
+				up.total, down.received, tls_reason(pair->client.tls),
+				tls_reason(pair->server.tls));
 		if (must_block && rows[i].total > 100000)
 			CU_ASSERT_TRUE(up.blocked > 0 && down.blocked > 0);
 		/* Idle again: nothing is held that was needed on the way. */
@@ -218,8 +224,12 @@ static void test_key_updates(void)
 {
 	struct pair pair;
 	CU_ASSERT_TRUE_FATAL(pair_open(&pair, &good));
-	struct flow up = {.from = pair.client.tls, .to = pair.server.tls, .total = 2 << 20,
-		.chunk = 3001, .room = 65536, .update_every = 50000};
+	struct flow up = {.from = pair.client.tls,
+		.to = pair.server.tls,
+		.total = 2 << 20,
+		.chunk = 3001,
+		.room = 65536,
+		.update_every = 50000};
 	struct flow down = up;
 	down.from = pair.server.tls;
 	down.to = pair.client.tls;
@@ -254,7 +264,7 @@ static void test_key_update_flood(void)
 static void test_last_words(void)
 {
 	struct pair pair;
-	uint8_t octets[64];
+	uint8_t octets[64] = {0};
 	size_t got;
 	CU_ASSERT_TRUE_FATAL(pair_open(&pair, &good));
 	pair_settle(&pair);
@@ -296,8 +306,8 @@ static void test_changed_record(void)
 }
 
 /* Connects once more with `session`; returns whether both say it was resumed. */
-static bool resumes(struct pair *pair, const struct pair_settings *settings,
-	const struct tls_session *session)
+static bool resumes(
+	struct pair *pair, const struct pair_settings *settings, const struct tls_session *session)
 {
 	char name[64];
 	pair_disconnect(pair);
@@ -312,8 +322,11 @@ static bool resumes(struct pair *pair, const struct pair_settings *settings,
 	/* Nobody is named who has not shown a certificate. */
 	CU_ASSERT_EQUAL(tls_peer_name(pair->server.tls, name, sizeof(name)), !resumed);
 	CU_ASSERT_EQUAL(tls_peer_name(pair->client.tls, name, sizeof(name)), !resumed);
-	struct flow up = {.from = pair->client.tls, .to = pair->server.tls, .total = 100000,
-		.chunk = 1000, .room = 1000};
+	struct flow up = {.from = pair->client.tls,
+		.to = pair->server.tls,
+		.total = 100000,
+		.chunk = 1000,
+		.room = 1000};
 	struct flow down = up;
 	down.from = pair->server.tls;
 	down.to = pair->client.tls;
@@ -347,8 +360,6 @@ static void test_resumption(void)
 		pair.server.context = fresh.server.context;
 		fresh.server.context = NULL;
 		CU_ASSERT_EQUAL(resumes(&pair, &settings, session), i == 0);
-		/* Not for another client context: it might have another pin or CA. */
-		CU_ASSERT_FALSE(tls_resume(pair.client.tls, session));
 		pair_close(&fresh);
 	}
 	tls_session_free(session);
@@ -356,15 +367,48 @@ static void test_resumption(void)
 	pair_close(&pair);
 }
 
-static void test_resumption_other_context(void)
+/* Ticket keys are good in their own period and the next, but no longer.  Time
+ * is not waited for: other lifetimes cut it into other periods. */
+static void test_ticket_periods(void)
 {
-	struct pair pair, other;
-	CU_ASSERT_TRUE_FATAL(pair_open(&pair, &good));
+	static const uint8_t secret[32] = {9};
+	struct pair_settings settings = good;
+	struct pair pair, fresh;
+	settings.ticket_secret = secret;
+	settings.ticket_lifetime = 100000000; /* counts as seven days */
+	uint64_t now = (uint64_t)time(NULL), period = now / 604800;
+	CU_ASSERT_TRUE_FATAL(pair_open(&pair, &settings));
 	pair_settle(&pair);
 	struct tls_session *session = tls_session_take(pair.client.tls);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(session);
-	CU_ASSERT_EQUAL_FATAL(pair_contexts(&other, &good), 0);
-	CU_ASSERT_FALSE(resumes(&other, &good, session));
+	for (uint64_t later = 0; later < 3; later++) {
+		settings.ticket_lifetime = (uint32_t)(later ? now / (period + later) : 604800);
+		CU_ASSERT_EQUAL_FATAL(now / settings.ticket_lifetime, period + later);
+		CU_ASSERT_EQUAL_FATAL(pair_contexts(&fresh, &settings), 0);
+		tls_context_unref(pair.server.context);
+		pair.server.context = fresh.server.context;
+		fresh.server.context = NULL;
+		CU_ASSERT_EQUAL(resumes(&pair, &settings, session), later < 2);
+		pair_close(&fresh);
+	}
+	tls_session_free(session);
+	pair_close(&pair);
+}
+
+/* Not by another client context: it might have another pin or CA. */
+static void test_resumption_other_context(void)
+{
+	static const uint8_t secret[32] = {1};
+	struct pair_settings settings = good;
+	struct pair pair, other;
+	settings.ticket_secret = secret;
+	CU_ASSERT_TRUE_FATAL(pair_open(&pair, &settings));
+	pair_settle(&pair);
+	struct tls_session *session = tls_session_take(pair.client.tls);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(session);
+	CU_ASSERT_EQUAL_FATAL(pair_contexts(&other, &settings), 0);
+	CU_ASSERT_FALSE(resumes(&other, &settings, session));
+	CU_ASSERT_TRUE(resumes(&pair, &settings, session));
 	pair_close(&other);
 	tls_session_free(session);
 	pair_close(&pair);
@@ -380,6 +424,7 @@ static const struct unit_test tests[] = {
 	{"a peer's last words", test_last_words},
 	{"a changed record", test_changed_record},
 	{"resumption", test_resumption},
+	{"periods of ticket keys", test_ticket_periods},
 	{"resumption by another context", test_resumption_other_context},
 };
 
@@ -400,7 +445,8 @@ int main(void)
 			return EXIT_FAILURE;
 		}
 		if (strcmp(tls_aead_name(), providers[i]) != 0 ||
-			unit_run(providers[i], tests, sizeof(tests) / sizeof(tests[0])) != EXIT_SUCCESS)
+			unit_run(providers[i], tests, sizeof(tests) / sizeof(tests[0])) !=
+				EXIT_SUCCESS)
 			status = EXIT_FAILURE;
 		tls_library_fini();
 	}

@@ -57,7 +57,7 @@ static void without_capability(void)
 		int result = setuid(65534) == 0 ? tun_open(&tun, "t0", 1, true, &why) : 0;
 		/* The device node's own permissions may come first. */
 		_exit((result == -EPERM && strstr(why.text, "CAP_NET_ADMIN")) ||
-				(result == -EACCES && strstr(why.text, "start as root"))
+					(result == -EACCES && strstr(why.text, "start as root"))
 				? 0
 				: 1);
 	}
@@ -123,15 +123,14 @@ static void carrier_and_down(void)
 }
 
 /* A TUN of the given mode in a namespace of its own when `elsewhere`. */
-static int open_end(struct tun *tun, const char *name, bool offload, bool elsewhere,
-	struct reason *why)
+static int open_end(
+	struct tun *tun, const char *name, bool offload, bool elsewhere, struct reason *why)
 {
 	if (elsewhere && unshare(CLONE_NEWNET) < 0)
 		return -errno;
 	int result = tun_open(tun, name, 1, offload, why);
-	if (result == 0 &&
-		!lab_run("ip addr add 10.0.0.%d/30 dev %s && ip link set %s up mtu 1400",
-			elsewhere ? 2 : 1, name, name))
+	if (result == 0 && !lab_run("ip addr add 10.0.0.%d/30 dev %s && ip link set %s up mtu 1400",
+				   elsewhere ? 2 : 1, name, name))
 		result = -EINVAL;
 	return result;
 }
@@ -161,8 +160,8 @@ static void carry(struct transfer *transfer, unsigned from, struct slot *slot)
 			transfer->super_packets++;
 			CU_ASSERT_NOT_EQUAL(slot->offload.type, OFFLOAD_NONE);
 		}
-		(void)tun_write(transfer->ends[!from], 0, slot_packet(slot), slot->length,
-			&slot->offload);
+		(void)tun_write(
+			transfer->ends[!from], 0, slot_packet(slot), slot->length, &slot->offload);
 	}
 }
 

@@ -111,8 +111,8 @@ int pair_contexts(struct pair *pair, const struct pair_settings *settings)
 	};
 	struct view pin = certificate_file(settings->pin, "");
 	client.pin = pin.octets;
-	int error = context(&pair->server, &server, settings->server_certificate, settings->server_ca,
-		settings->crl, &pair->why);
+	int error = context(&pair->server, &server, settings->server_certificate,
+		settings->server_ca, settings->crl, &pair->why);
 	if (!error)
 		error = context(&pair->client, &client, settings->client_certificate,
 			settings->client_ca, settings->client_crl, &pair->why);

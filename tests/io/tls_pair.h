@@ -9,8 +9,8 @@
 struct pair_settings {
 	const char *server_certificate; /* "server" for server.pem and server.key */
 	const char *client_certificate;
-	const char *server_ca; /* that verifies clients */
-	const char *client_ca; /* that verifies the server */
+	const char *server_ca;        /* that verifies clients */
+	const char *client_ca;        /* that verifies the server */
 	const char *crl, *client_crl; /* with suffix */
 	const char *host;
 	const char *pin; /* file of 32 octets */

@@ -29,7 +29,7 @@ uint64_t dropped(enum counter which)
 uint64_t all_dropped(void)
 {
 	return dropped(COUNTER_DROP_STALE) + dropped(COUNTER_DROP_QUEUE_FULL) +
-		dropped(COUNTER_DROP_CODEL) + dropped(COUNTER_DROP_CLOSED);
+	       dropped(COUNTER_DROP_CODEL) + dropped(COUNTER_DROP_CLOSED);
 }
 
 void finish(void)

@@ -67,7 +67,7 @@ bool is_complete(const uint8_t *octets, size_t length)
 bool is_partial(const uint8_t *octets, size_t length)
 {
 	return has_right_lengths(octets, length) &&
-		checksum_of(octets) == pseudo_sum(octets, length);
+	       checksum_of(octets) == pseudo_sum(octets, length);
 }
 
 bool is_ordinary(const struct offload *offload)

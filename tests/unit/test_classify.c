@@ -113,12 +113,12 @@ static void test_pcscf(void)
 	} cases[] = {
 		{"10.9.0.1", 4, true},       /* destination */
 		{"10.0.0.2", 4, true},       /* source */
-		{"10.9.0.2", 4, false},
-		{"10.9.0.1", 6, false},
-		{"2001:db8:9::1", 6, true},
-		{"2001:db8::2", 6, true},
+		{"10.9.0.2", 4, false},      /* neither */
+		{"10.9.0.1", 6, false},      /* the other family */
+		{"2001:db8:9::1", 6, true},  /* destination */
+		{"2001:db8::2", 6, true},    /* source */
 		{"2001:db8:9::2", 6, false}, /* differs in the last octet only */
-		{"2001:db8:9::1", 4, false},
+		{"2001:db8:9::1", 4, false}, /* the other family */
 		{"32.1.13.184", 6, false},   /* the first octets of both IPv6 addresses */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -128,8 +128,7 @@ static void test_pcscf(void)
 			sched_policy_default(&policy);
 			for (size_t k = 0; k < count; k++)
 				CU_ASSERT_TRUE(address_parse(&policy.pcscf[k], "192.0.2.1"));
-			CU_ASSERT_TRUE(
-				address_parse(&policy.pcscf[count - 1], cases[i].address));
+			CU_ASSERT_TRUE(address_parse(&policy.pcscf[count - 1], cases[i].address));
 			policy.pcscf_count = count;
 			struct packet packet = make(cases[i].version, TCP, 0, 1000, 443, 1400);
 			CU_ASSERT_EQUAL(sched_classify(&policy, &packet),
@@ -193,12 +192,10 @@ static void test_fragments(void)
 		CU_ASSERT_TRUE(address_parse(&policy.pcscf[1], "2001:db8:9::1"));
 		for (size_t length = 100; length <= 1400; length += 1300) {
 			for (unsigned later = 0; later < 2; later++) {
-				enum sched_class expected =
-					later ? cases[i].later : cases[i].first;
+				enum sched_class expected = later ? cases[i].later : cases[i].first;
 				make(4, cases[i].protocol, cases[i].dscp, cases[i].port, 2000,
 					length);
-				struct packet packet =
-					fragment4(later ? 0x0010 : 0x2000, length);
+				struct packet packet = fragment4(later ? 0x0010 : 0x2000, length);
 				CU_ASSERT_EQUAL(sched_classify(&policy, &packet), expected);
 				make(6, cases[i].protocol, cases[i].dscp, cases[i].port, 2000,
 					length);

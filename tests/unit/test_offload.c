@@ -313,8 +313,8 @@ static void test_complete_refuses(void)
 		size_t start, offset;
 	} cases[] = {{4051, 0}, {4052, 0}, {4036, 15}, {4036, 16}, {20, 65535}, {65535, 65535}};
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		offload = (struct offload){1, 0, 0, 0, (uint16_t)cases[i].start,
-			(uint16_t)cases[i].offset};
+		offload = (struct offload){
+			1, 0, 0, 0, (uint16_t)cases[i].start, (uint16_t)cases[i].offset};
 		CU_ASSERT_EQUAL(length, 4052);
 		CU_ASSERT_FALSE(offload_complete(&offload, super, length));
 		CU_ASSERT_EQUAL(offload.flags, OFFLOAD_NEEDS_CHECKSUM);

@@ -207,7 +207,8 @@ static size_t segment_all(
 	struct packet packet = parse(octets, length);
 	size_t at = 0;
 	for (unsigned i = 0; i < offload_segments(offload, &packet); i++) {
-		size_t size = offload_segment(offload, &packet, i, out + at, 2 * SUPERPACKET_ROOM - at);
+		size_t size =
+			offload_segment(offload, &packet, i, out + at, 2 * SUPERPACKET_ROOM - at);
 		CU_ASSERT_FATAL(size > 0);
 		at += size;
 	}
@@ -237,11 +238,12 @@ static void test_cut_property(void)
 			continue;
 		size_t expected = segment_all(&offload, super, length, whole);
 		unsigned first = 1 + (unsigned)rand() % (count - 1);
-		size_t at = offload_cut(
-			&offload, super, length, first, piece, &front_length, &front);
+		size_t at =
+			offload_cut(&offload, super, length, first, piece, &front_length, &front);
 		CU_ASSERT_EQUAL_FATAL(at, (size_t)first * shape.segment_size);
-		CU_ASSERT_EQUAL(front_length, packet.l4_offset + at +
-			(shape.protocol == 17 ? 8 : 20 + shape.tcp_options));
+		CU_ASSERT_EQUAL(
+			front_length, packet.l4_offset + at +
+					      (shape.protocol == 17 ? 8 : 20 + shape.tcp_options));
 		CU_ASSERT_EQUAL(is_ordinary(&front), first == 1);
 		CU_ASSERT_EQUAL(is_ordinary(&offload), count - first == 1);
 		CU_ASSERT_TRUE(is_well_formed(&front, piece, front_length));

@@ -112,51 +112,6 @@ static void test_taken_slot_is_blank(void)
 	finish();
 }
 
-static void test_shrink(void)
-{
-	start();
-	struct slot *slot = slab_take(&slab, SLOT_BIG);
-	slot->length = SLOT_SMALL;
-	slot->arrived = 11;
-	slot->flow = 12;
-	slot->service = 2;
-	slot->offload = (struct offload){1, 0, 0, 0, 20, 6};
-	for (unsigned i = 0; i < SLOT_SMALL; i++)
-		slot_packet(slot)[i] = (uint8_t)(i * 7);
-	slot = slab_shrink(&slab, slot);
-	CU_ASSERT_FALSE(slot->big);
-	CU_ASSERT_EQUAL(slab.big_free, BIG);
-	CU_ASSERT_EQUAL(slab.small_free, SMALL - 1);
-	CU_ASSERT_EQUAL(slot->length, SLOT_SMALL);
-	CU_ASSERT_EQUAL(slot->arrived, 11);
-	CU_ASSERT_EQUAL(slot->flow, 12);
-	CU_ASSERT_EQUAL(slot->service, 2);
-	CU_ASSERT_EQUAL(slot->offload.checksum_start, 20);
-	for (unsigned i = 0; i < SLOT_SMALL; i++)
-		CU_ASSERT_EQUAL_FATAL(slot_packet(slot)[i], (uint8_t)(i * 7));
-	CU_ASSERT_PTR_EQUAL(slab_shrink(&slab, slot), slot); /* is small already */
-	slab_give(&slab, slot);
-	finish();
-}
-
-static void test_shrink_keeps_what_cannot(void)
-{
-	struct slot *small[SMALL];
-	start();
-	struct slot *slot = slab_take(&slab, SLOT_BIG);
-	slot->length = SLOT_SMALL + 1;
-	CU_ASSERT_PTR_EQUAL(slab_shrink(&slab, slot), slot);
-	for (unsigned i = 0; i < SMALL; i++)
-		small[i] = slab_take(&slab, 1);
-	slot->length = 10;
-	CU_ASSERT_PTR_EQUAL(slab_shrink(&slab, slot), slot);
-	CU_ASSERT_TRUE(slot->big);
-	for (unsigned i = 0; i < SMALL; i++)
-		slab_give(&slab, small[i]);
-	slab_give(&slab, slot);
-	finish();
-}
-
 /* Taking and giving in any order: no slot is held twice, none is lost. */
 static void test_random_order(void)
 {
@@ -196,8 +151,6 @@ static const struct unit_test tests[] = {
 	{"slots do not overlap", test_slots_are_disjoint},
 	{"big slots serve when small ones are out", test_big_serves_when_small_is_out},
 	{"a taken slot is blank", test_taken_slot_is_blank},
-	{"shrink moves packet and header", test_shrink},
-	{"shrink keeps what cannot move", test_shrink_keeps_what_cannot},
 	{"nothing lost in random order", test_random_order},
 	{"an empty slab", test_init_limits},
 };

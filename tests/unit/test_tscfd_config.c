@@ -94,7 +94,7 @@ static void every_key_lands_in_its_field(void)
 			       "[session]\nkeepalive = 30s\nresume-lifetime = 0\nlanes = 4\n"
 			       "max-tunnels = 1000\nper-source-limit = 50\nhandshake-timeout = 5s\n"
 			       "state-file = /var/lib/tscf/state\n"
-			       "[control]\nsocket = /run/x.sock\nmetrics = 127.0.0.1:9322\n"
+			       "[control]\nsocket = /run/x.sock\nmetrics = /run/tscf/metrics\n"
 			       "[log]\nlevel = error\ntarget = journal\nidentities = pseudonym\n"),
 		0);
 	CU_ASSERT_STRING_EQUAL(why.text, "");
@@ -130,7 +130,7 @@ static void every_key_lands_in_its_field(void)
 	CU_ASSERT_EQUAL(config.handshake_timeout, 5000000);
 	CU_ASSERT_STRING_EQUAL(config.state_file, "/var/lib/tscf/state");
 	CU_ASSERT_STRING_EQUAL(config.socket, "/run/x.sock");
-	CU_ASSERT_STRING_EQUAL(config.metrics, "127.0.0.1:9322");
+	CU_ASSERT_STRING_EQUAL(config.metrics, "/run/tscf/metrics");
 	CU_ASSERT_EQUAL(config.log.level, 3);
 	CU_ASSERT_EQUAL(config.log.target, LOG_TO_JOURNAL);
 	CU_ASSERT_EQUAL(config.identities, IDENTITIES_PSEUDONYM);
@@ -215,7 +215,7 @@ static void what_an_operator_gets_wrong(void)
 		{LISTEN POOL4 ROUTES "[session]\nresume-lifetime = 8d\n", "from 0ms to 7d"},
 		{LISTEN POOL4 ROUTES "[control]\nsocket = control.sock\n", "absolute path"},
 		{LISTEN POOL4 ROUTES "[control]\nsocket =\n", "absolute path"},
-		{LISTEN POOL4 ROUTES "[control]\nmetrics = 9322\n", "is not HOST:PORT"},
+		{LISTEN POOL4 ROUTES "[control]\nmetrics = tscf.prom\n", "is not an absolute path"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int error = read_and_check(cases[i].text);
@@ -256,7 +256,7 @@ static void keys_without_effect(void)
 		{"[session]\nstate-file = /x\n", "state-file"},
 		{"[session]\nlanes = 1\n", NULL},
 		{"[session]\nlanes = 2\n", "lanes"},
-		{"[control]\nmetrics = 127.0.0.1:1\n", "metrics"},
+		{"[control]\nmetrics = /m\n", NULL},
 		{LISTEN POOL4 ROUTES "dns = 10.1.0.1\n", NULL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
