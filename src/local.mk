@@ -1,53 +1,86 @@
 # The data path, linked by both daemons, and the programs themselves.
 noinst_LIBRARIES += libtunnel.a
 libtunnel_a_SOURCES = src/lane.c src/lane.h src/tunnel.c src/tunnel.h
-libtunnel_a_CPPFLAGS = $(AM_CPPFLAGS) $(WOLFSSL_CFLAGS)
 
 LIBRARIES_OURS = libtunnel.a libio.a libcore.a
 LIBRARIES_THEIRS = $(WOLFSSL_LIBS) $(LIBCRYPTO_LIBS) $(NL_LIBS) $(MNL_LIBS) $(CARES_LIBS) \
 	$(INIH_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(EV_LIBS)
 
+# What tsectl and tscfctl share.
+noinst_LIBRARIES += libctl.a
+libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+libctl_a_SOURCES = \
+	src/ctl/client.c \
+	src/ctl/client.h \
+	src/ctl/words.c \
+	src/ctl/words.h
+
 if CLIENT
 sbin_PROGRAMS += tse
 tse_SOURCES = \
-	src/tse/client.c src/tse/client.h \
+	src/tse/client.c \
+	src/tse/client.h \
 	src/tse/exit_status.h \
-	src/tse/indicate.c src/tse/indicate.h \
-	src/tse/launch.c src/tse/launch.h \
+	src/tse/indicate.c \
+	src/tse/indicate.h \
+	src/tse/launch.c \
+	src/tse/launch.h \
 	src/tse/main.c \
-	src/tse/negotiate.c src/tse/negotiate.h \
-	src/tse/options.c src/tse/options.h \
-	src/tse/remember.c src/tse/remember.h \
-	src/tse/steer.c src/tse/steer.h \
-	src/tse/steer_policy.c src/tse/steer_policy.h
+	src/tse/negotiate.c \
+	src/tse/negotiate.h \
+	src/tse/options.c \
+	src/tse/options.h \
+	src/tse/remember.c \
+	src/tse/remember.h \
+	src/tse/steer.c \
+	src/tse/steer.h \
+	src/tse/steer_policy.c \
+	src/tse/steer_policy.h \
+	src/tse/steer_state.h \
+	src/tse/steer_sync.c \
+	src/tse/steer_wanted.c
 tse_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS)
 tse_LDADD = $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
 
 bin_PROGRAMS += tsectl
-tsectl_SOURCES = src/ctl/tsectl.c $(CTL_SOURCES)
-tsectl_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS)
+tsectl_SOURCES = src/ctl/tsectl.c
+tsectl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tsectl_LDADD = libctl.a libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS)
 endif
 
 if SERVER
 sbin_PROGRAMS += tscfd
 tscfd_SOURCES = \
-	src/tscfd/admin.c src/tscfd/admin.h \
-	src/tscfd/answer.c src/tscfd/answer.h \
-	src/tscfd/identity.c src/tscfd/identity.h \
-	src/tscfd/inquiry.c src/tscfd/inquiry.h \
-	src/tscfd/listener.c src/tscfd/listener.h \
-	src/tscfd/mailbox.c src/tscfd/mailbox.h \
+	src/tscfd/admin.c \
+	src/tscfd/admin.h \
+	src/tscfd/answer.c \
+	src/tscfd/answer.h \
+	src/tscfd/identity.c \
+	src/tscfd/identity.h \
+	src/tscfd/inquiry.c \
+	src/tscfd/inquiry.h \
+	src/tscfd/listener.c \
+	src/tscfd/listener.h \
+	src/tscfd/mailbox.c \
+	src/tscfd/mailbox.h \
 	src/tscfd/main.c \
-	src/tscfd/metrics.c src/tscfd/metrics.h \
-	src/tscfd/options.c src/tscfd/options.h \
-	src/tscfd/preflight.c src/tscfd/preflight.h \
-	src/tscfd/sessions.c src/tscfd/sessions.h \
-	src/tscfd/settings.c src/tscfd/settings.h \
-	src/tscfd/worker.c src/tscfd/worker.h
+	src/tscfd/metrics.c \
+	src/tscfd/metrics.h \
+	src/tscfd/options.c \
+	src/tscfd/options.h \
+	src/tscfd/preflight.c \
+	src/tscfd/preflight.h \
+	src/tscfd/sessions.c \
+	src/tscfd/sessions.h \
+	src/tscfd/settings.c \
+	src/tscfd/settings.h \
+	src/tscfd/worker.c \
+	src/tscfd/worker.h
 tscfd_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS) $(WOLFSSL_CFLAGS)
 tscfd_LDADD = $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
 
 sbin_PROGRAMS += tscfctl
-tscfctl_SOURCES = src/ctl/tscfctl.c $(CTL_SOURCES)
-tscfctl_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS)
+tscfctl_SOURCES = src/ctl/tscfctl.c
+tscfctl_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tscfctl_LDADD = libctl.a libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS)
 endif

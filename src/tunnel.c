@@ -63,6 +63,7 @@ static uint8_t *envelope_in_place(struct slot *slot, size_t *length)
 static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
 {
 	struct datapath *datapath = tunnel->datapath;
+	struct lane *lane = tunnel->lane; /* a lane that fails is detached at once */
 	size_t total = 0, staged = 0;
 	struct slot *slot;
 
@@ -72,11 +73,11 @@ static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
 		counter_add(&tunnel->counters, packets_sent(datapath), 1);
 		counter_add(&tunnel->counters, octets_sent(datapath), slot->length);
 		if (staged + length > sizeof(datapath->stage)) {
-			lane_send(tunnel->lane, datapath->stage, staged);
+			lane_send(lane, datapath->stage, staged);
 			staged = 0;
 		}
 		if (length > sizeof(datapath->stage)) {
-			lane_send(tunnel->lane, envelope, length);
+			lane_send(lane, envelope, length);
 		} else {
 			memcpy(datapath->stage + staged, envelope, length);
 			staged += length;
@@ -85,15 +86,16 @@ static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
 		slab_give(&datapath->slab, slot);
 	}
 	if (staged)
-		lane_send(tunnel->lane, datapath->stage, staged);
+		lane_send(lane, datapath->stage, staged);
 	return total;
 }
 
 /* Nothing is encrypted before the socket has taken what was. */
 static void push(struct tunnel *tunnel, uint64_t now)
 {
-	while (tunnel->lane && lane_is_ready(tunnel->lane) && encrypt_batch(tunnel, now) > 0)
-		lane_flush(tunnel->lane);
+	struct lane *lane;
+	while ((lane = tunnel->lane) && lane_is_ready(lane) && encrypt_batch(tunnel, now) > 0)
+		lane_flush(lane);
 }
 
 static void add_pending(struct tunnel *tunnel)
@@ -141,16 +143,17 @@ void tunnel_writable(struct tunnel *tunnel)
 void tunnel_control(struct tunnel *tunnel, const struct control_message *message)
 {
 	struct datapath *datapath = tunnel->datapath;
-	if (!tunnel->lane)
+	struct lane *lane = tunnel->lane; /* a lane that fails is detached at once */
+	if (!lane)
 		return;
 	/* Who asks and never reads the answers must not fill our memory. */
-	if (tls_unsent(tunnel->lane->tls) > UNREAD_OCTETS) {
+	if (tls_unsent(lane->tls) > UNREAD_OCTETS) {
 		counter_add(&tunnel->counters, COUNTER_DROP_UNREAD, 1);
 		return;
 	}
 	size_t length = control_encode(message, datapath->control, sizeof(datapath->control));
-	lane_send(tunnel->lane, datapath->control, length);
-	lane_flush(tunnel->lane);
+	lane_send(lane, datapath->control, length);
+	lane_flush(lane);
 }
 
 /* --- TUN to scheduler ---------------------------------------------------- */

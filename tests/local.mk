@@ -1,20 +1,207 @@
 # Unit tests link the pure library alone; io tests link what they test; shell
 # tests speak TAP and use real network namespaces.
 
-EXTRA_DIST += tests/netns tests/tools tests/fuzz tests/bench tests/io/make-certs
+EXTRA_DIST += tests/netns tests/tools tests/fuzz/corpus tests/bench tests/io/make-certs
 
 TEST_EXTENSIONS = .sh
 SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 AM_TESTS_ENVIRONMENT = BUILD='$(abs_top_builddir)' SOURCE='$(abs_top_srcdir)'; export BUILD SOURCE;
 
-NETNS_TESTS = \
-	tests/netns/pki.sh \
+dist_check_SCRIPTS = \
+	tests/netns/call.sh \
+	tests/netns/certificates.sh \
 	tests/netns/firewall.sh \
-	tests/netns/call.sh
-dist_check_SCRIPTS = $(NETNS_TESTS)
+	tests/netns/ims.sh \
+	tests/netns/packets.sh \
+	tests/netns/pki.sh \
+	tests/netns/recovery.sh \
+	tests/netns/traces.sh \
+	tests/docs/manpages.sh \
+	tests/docs/systemd.sh
+SHELL_TESTS = $(dist_check_SCRIPTS)
 
 if CUNIT
-check_LIBRARIES += libunit.a
+check_LIBRARIES += libunit.a libfixture.a
+libunit_a_CPPFLAGS = $(UNIT_CPPFLAGS)
 libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h
-libunit_a_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+libfixture_a_CPPFLAGS = $(UNIT_CPPFLAGS)
+libfixture_a_SOURCES = \
+	tests/unit/hex.h \
+	tests/unit/sched_fixture.c \
+	tests/unit/sched_fixture.h \
+	tests/unit/superpacket.c \
+	tests/unit/superpacket.h
 
+UNIT_TESTS = \
+	tests/unit/test_address \
+	tests/unit/test_backoff \
+	tests/unit/test_base64 \
+	tests/unit/test_classify \
+	tests/unit/test_codel \
+	tests/unit/test_config \
+	tests/unit/test_config_files \
+	tests/unit/test_control \
+	tests/unit/test_control_decode \
+	tests/unit/test_counters \
+	tests/unit/test_envelope \
+	tests/unit/test_keepalive \
+	tests/unit/test_offload \
+	tests/unit/test_packet \
+	tests/unit/test_packet_icmp \
+	tests/unit/test_pool \
+	tests/unit/test_sched \
+	tests/unit/test_sched_bulk \
+	tests/unit/test_segment \
+	tests/unit/test_slab \
+	tests/unit/test_text \
+	tests/unit/test_tscfd_config \
+	tests/unit/test_tse_config
+UNIT_LDADD = libfixture.a libunit.a libcore.a $(CUNIT_LIBS) $(INIH_LIBS)
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CUNIT_CFLAGS)
+
+tests_unit_test_address_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_address_LDADD = $(UNIT_LDADD)
+tests_unit_test_backoff_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_backoff_LDADD = $(UNIT_LDADD)
+tests_unit_test_base64_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_base64_LDADD = $(UNIT_LDADD)
+tests_unit_test_classify_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_classify_LDADD = $(UNIT_LDADD)
+tests_unit_test_codel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_codel_LDADD = $(UNIT_LDADD)
+tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_config_LDADD = $(UNIT_LDADD)
+tests_unit_test_config_files_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_config_files_LDADD = $(UNIT_LDADD)
+tests_unit_test_control_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_control_LDADD = $(UNIT_LDADD)
+tests_unit_test_control_decode_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_control_decode_LDADD = $(UNIT_LDADD)
+tests_unit_test_counters_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_counters_LDADD = $(UNIT_LDADD)
+tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_envelope_LDADD = $(UNIT_LDADD)
+tests_unit_test_keepalive_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_keepalive_LDADD = $(UNIT_LDADD)
+tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_offload_LDADD = $(UNIT_LDADD)
+tests_unit_test_packet_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_packet_LDADD = $(UNIT_LDADD)
+tests_unit_test_packet_icmp_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_packet_icmp_LDADD = $(UNIT_LDADD)
+tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pool_LDADD = $(UNIT_LDADD)
+tests_unit_test_sched_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sched_LDADD = $(UNIT_LDADD)
+tests_unit_test_sched_bulk_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sched_bulk_LDADD = $(UNIT_LDADD)
+tests_unit_test_segment_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_segment_LDADD = $(UNIT_LDADD)
+tests_unit_test_slab_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_slab_LDADD = $(UNIT_LDADD)
+tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_text_LDADD = $(UNIT_LDADD)
+tests_unit_test_tscfd_config_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_tscfd_config_LDADD = $(UNIT_LDADD)
+tests_unit_test_tse_config_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_tse_config_LDADD = $(UNIT_LDADD)
+
+check_LIBRARIES += libiotest.a
+libiotest_a_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+libiotest_a_SOURCES = \
+	tests/io/dns_server.c \
+	tests/io/dns_server.h \
+	tests/io/lab.c \
+	tests/io/lab.h \
+	tests/io/steer_fixture.c \
+	tests/io/steer_fixture.h \
+	tests/io/tls_pair.c \
+	tests/io/tls_pair.h
+
+IO_TESTS = \
+	tests/io/test_aead \
+	tests/io/test_certificate \
+	tests/io/test_control_socket \
+	tests/io/test_ctl_words \
+	tests/io/test_dial \
+	tests/io/test_keeper \
+	tests/io/test_netlink \
+	tests/io/test_netmon \
+	tests/io/test_notify \
+	tests/io/test_sandbox \
+	tests/io/test_steer \
+	tests/io/test_steer_host \
+	tests/io/test_steer_policy \
+	tests/io/test_tls \
+	tests/io/test_tls_openssl \
+	tests/io/test_tls_stream \
+	tests/io/test_tun
+IO_TEST_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/tests/io $(WOLFSSL_CFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS)
+IO_TEST_LDADD = libiotest.a libunit.a libctl.a libio.a libcore.a $(CUNIT_LIBS) $(LIBRARIES_THEIRS)
+
+tests_io_test_aead_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_aead_LDADD = $(IO_TEST_LDADD)
+tests_io_test_certificate_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_certificate_LDADD = $(IO_TEST_LDADD)
+tests_io_test_control_socket_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_control_socket_LDADD = $(IO_TEST_LDADD)
+tests_io_test_ctl_words_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_ctl_words_LDADD = $(IO_TEST_LDADD)
+tests_io_test_dial_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_dial_LDADD = $(IO_TEST_LDADD)
+tests_io_test_keeper_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_keeper_LDADD = $(IO_TEST_LDADD)
+tests_io_test_netlink_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_netlink_LDADD = $(IO_TEST_LDADD)
+tests_io_test_netmon_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_netmon_LDADD = $(IO_TEST_LDADD)
+tests_io_test_notify_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_notify_LDADD = $(IO_TEST_LDADD)
+tests_io_test_sandbox_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_sandbox_LDADD = $(IO_TEST_LDADD)
+tests_io_test_steer_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_steer_LDADD = $(IO_TEST_LDADD)
+tests_io_test_steer_SOURCES = tests/io/test_steer.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_steer_host_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_steer_host_LDADD = $(IO_TEST_LDADD)
+tests_io_test_steer_host_SOURCES = tests/io/test_steer_host.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_steer_policy_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_steer_policy_LDADD = $(IO_TEST_LDADD)
+tests_io_test_steer_policy_SOURCES = tests/io/test_steer_policy.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_tls_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_tls_LDADD = $(IO_TEST_LDADD)
+tests_io_test_tls_openssl_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_tls_openssl_LDADD = $(IO_TEST_LDADD)
+tests_io_test_tls_stream_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_tls_stream_LDADD = $(IO_TEST_LDADD)
+tests_io_test_tun_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_tun_LDADD = $(IO_TEST_LDADD)
+
+check_PROGRAMS += $(UNIT_TESTS) $(IO_TESTS)
+TESTS += $(UNIT_TESTS) $(IO_TESTS)
+endif
+
+TESTS += $(SHELL_TESTS)
+
+if FUZZ
+FUZZERS = \
+	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_control \
+	tests/fuzz/fuzz_control_socket \
+	tests/fuzz/fuzz_envelope \
+	tests/fuzz/fuzz_offload \
+	tests/fuzz/fuzz_packet
+noinst_PROGRAMS = $(FUZZERS)
+tests_fuzz_fuzz_config_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_control_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_control_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_control_socket_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS) $(INIH_LIBS)
+tests_fuzz_fuzz_control_socket_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_envelope_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_offload_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_packet_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif

@@ -52,12 +52,18 @@ libcore_a_SOURCES = \
 	src/core/sched.c \
 	src/core/sched.h \
 	src/core/segment.c \
+	src/core/sip.c \
+	src/core/sip.h \
+	src/core/sip_request.c \
 	src/core/siphash.c \
 	src/core/siphash.h \
 	src/core/slab.c \
 	src/core/slab.h \
+	src/core/stun.c \
+	src/core/stun.h \
 	src/core/text.c \
 	src/core/text.h \
+	src/core/transport.h \
 	src/core/tscfd_config.c \
 	src/core/tscfd_config.h \
 	src/core/tse_config.c \

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One request, one answer, and words for whatever comes between. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #include "ctl/client.h"
 
 #include <errno.h>

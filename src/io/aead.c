@@ -3,9 +3,6 @@
  *
  * The callback finds the cipher contexts of the TLS object at work in a
  * thread-local owner.  Whatever is unusual it leaves to wolfSSL. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #include "io/aead.h"
 
 #include <wolfssl/options.h>

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* AES-GCM and P-256 by OpenSSL 3's libcrypto; empty in builds without it. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
 #include "io/aead_libcrypto.h"
 
 #ifdef HAVE_LIBCRYPTO

@@ -47,6 +47,9 @@ libio_a_SOURCES = \
 	src/io/tls_io.c \
 	src/io/tls_private.h \
 	src/io/tls_reason.c \
+	src/io/tls_revocation.c \
 	src/io/tls_session.c \
 	src/io/tun.c \
-	src/io/tun.h
+	src/io/tun.h \
+	src/io/tun_steering.c \
+	src/io/tun_steering.h

@@ -156,24 +156,37 @@ static enum exit_status tls_status(enum tls_failure failure)
 	return STATUS_INTERNAL;
 }
 
+/* Closed instead of an answer, with TLS's close_notify or without: this is not
+ * how a TSCF refuses. */
+static void fail_unanswered(struct client *client)
+{
+	client_fail(client, STATUS_PROTOCOL,
+		"the server closed the connection instead of answering the Configuration Request: "
+		"is it a TSCF?");
+}
+
 static void on_ended(struct lane *lane, enum lane_end end, const char *why)
 {
 	struct client *client = lane->owner;
+	if (*client->farewell.text) {
+		client_fail(client, STATUS_REFUSED, client->farewell.text);
+		return;
+	}
 	switch (end) {
 	case LANE_END_TLS:
 		client_fail(client, tls_status(tls_failure(lane->tls)), why);
 		return;
 	case LANE_END_NETWORK:
-		client_fail(client, STATUS_UNREACHABLE, why);
+		if (client->state == CLIENT_CONFIGURING)
+			fail_unanswered(client);
+		else
+			client_fail(client, STATUS_UNREACHABLE, why);
 		return;
 	case LANE_END_PEER:
-		/* Closed instead of an answer: this is not how a TSCF refuses. */
-		client_fail(client,
-			client->state == CLIENT_UP ? STATUS_UNREACHABLE : STATUS_PROTOCOL,
-			client->state == CLIENT_UP
-				? "the TSCF closed the connection"
-				: "the server closed the connection instead of answering the "
-				  "Configuration Request: is it a TSCF?");
+		if (client->state == CLIENT_UP)
+			client_fail(client, STATUS_UNREACHABLE, "the TSCF closed the connection");
+		else
+			fail_unanswered(client);
 		return;
 	case LANE_END_PROTOCOL:
 		client_fail(client, STATUS_PROTOCOL, why);
@@ -277,6 +290,7 @@ static void attempt(struct client *client)
 		.cached_count = client->cached_count,
 	};
 	client->attempt_started = clock_now();
+	client->farewell.text[0] = '\0';
 	ev_timer_stop(client->loop, &client->timer);
 	client_enter(client, CLIENT_DIALING);
 	if (dial_start(&client->dial, client->loop, &settings, on_dialed, client) != 0)

@@ -90,6 +90,7 @@ struct client {
 	size_t cached_count;
 	struct client_grant grant;
 	struct client_failure failure;
+	struct reason farewell; /* what the TSCF said before it closed; empty: nothing */
 	uint64_t attempt_started, connected, up_since; /* us */
 	int64_t since_epoch;                           /* s, of the last change of state */
 	uint64_t retry_at;                             /* us */

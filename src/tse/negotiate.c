@@ -173,8 +173,8 @@ static void accept_grant(struct client *client, const struct control_message *me
 	}
 	int error = steer_apply(client->steer, client->tun, &grant->plan, &why);
 	if (error) {
-		client_fail(client, error == -EADDRINUSE ? STATUS_CONFLICT : STATUS_INTERNAL,
-			why.text);
+		bool conflict = error == -EADDRINUSE || error == -ELOOP;
+		client_fail(client, conflict ? STATUS_CONFLICT : STATUS_INTERNAL, why.text);
 		return;
 	}
 	report_grant(client);
@@ -217,11 +217,13 @@ static void on_response(struct client *client, const struct control_message *mes
 		return;
 	}
 	struct reason why;
-	char text[CLIENT_TEXT] = "";
+	char text[CLIENT_TEXT] = "", again[40] = "";
 	if (control_has(message, TAG_REASON))
 		copy_text(text, &message->reason);
-	reason_set(&why, "the TSCF refused: %s%s%s", control_result_name(message->result),
-		*text ? ": " : "", text);
+	if (message->retry_after)
+		snprintf(again, sizeof(again), " (try again in %u s)", message->retry_after);
+	reason_set(&why, "the TSCF refused: %s%s%s%s", control_result_name(message->result),
+		*text ? ": " : "", text, again);
 	client->retry_after = message->retry_after;
 	if (message->result == RESULT_AUTHENTICATION_FAILED)
 		client->grant.token_length = 0;
@@ -257,14 +259,14 @@ static void on_release_request(struct client *client, const struct control_messa
 		.kind = CONTROL_RELEASE_RESPONSE,
 		.transaction = request->transaction,
 	};
-	struct reason why;
 	char text[CLIENT_TEXT] = "";
 
-	tunnel_control(&client->tunnel, &message);
 	if (control_has(request, TAG_REASON))
 		copy_text(text, &request->reason);
-	reason_set(&why, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
-	client_fail(client, STATUS_REFUSED, why.text);
+	reason_set(&client->farewell, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
+	/* It may have closed already: then this answer ends the lane. */
+	tunnel_control(&client->tunnel, &message);
+	client_fail(client, STATUS_REFUSED, client->farewell.text);
 }
 
 static void unexpected(struct client *client)

@@ -266,7 +266,7 @@ static void keys_without_effect(void)
 		{"[tunnel]\nlanes = 2\n", "lanes"},
 		{"[tunnel]\nrealtime-copies = 2\n", "realtime-copies"},
 		{"[steering]\nuid = 1000\n", NULL},
-		{"[steering]\nroutes = 10.0.0.0/8\n", "routes"},
+		{"[steering]\nroutes = 10.0.0.0/8\n", NULL},
 		{"[steering]\nnetns = ims\n", "netns"},
 		{"[steering]\ndns = yes\n", "dns"},
 		{"[steering]\nsteer = main\nallowed-routes = 10.0.0.0/8\n", NULL},
