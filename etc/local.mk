@@ -1,6 +1,6 @@
 # What is installed as it is, and the units, which name the programs' folder.
 UNIT_TEMPLATES = etc/systemd/tse@.service.in etc/systemd/tscfd.service.in
-EXTRA_DIST += $(UNIT_TEMPLATES)
+EXTRA_DIST += $(UNIT_TEMPLATES) tests/docs/notify_socket.c
 
 make_unit = $(AM_V_GEN)$(MKDIR_P) etc/systemd && $(SED) 's,@sbindir[@],$(sbindir),'
 

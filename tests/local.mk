@@ -11,10 +11,13 @@ dist_check_SCRIPTS = \
 	tests/netns/call.sh \
 	tests/netns/certificates.sh \
 	tests/netns/firewall.sh \
+	tests/netns/hostile.sh \
 	tests/netns/ims.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
 	tests/netns/recovery.sh \
+	tests/netns/refusals.sh \
+	tests/netns/steering.sh \
 	tests/netns/traces.sh \
 	tests/docs/manpages.sh \
 	tests/docs/systemd.sh

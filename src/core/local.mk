@@ -47,20 +47,15 @@ libcore_a_SOURCES = \
 	src/core/pool.h \
 	src/core/pool_range.c \
 	src/core/pool_range.h \
+	src/core/question.c \
+	src/core/question.h \
 	src/core/reason.c \
 	src/core/reason.h \
 	src/core/sched.c \
 	src/core/sched.h \
 	src/core/segment.c \
-	src/core/sip.c \
-	src/core/sip.h \
-	src/core/sip_request.c \
-	src/core/siphash.c \
-	src/core/siphash.h \
 	src/core/slab.c \
 	src/core/slab.h \
-	src/core/stun.c \
-	src/core/stun.h \
 	src/core/text.c \
 	src/core/text.h \
 	src/core/transport.h \

@@ -3,6 +3,7 @@
 #include "io/resolve.h"
 
 #include <ares.h>
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ struct resolve {
 	uint32_t mark;
 	struct reason fault; /* why a socket could not be marked; empty: it could */
 	bool cancelled;
-	resolve_answered *answered;
+	resolve_answered *answered; /* for addresses, or */
+	resolve_listed *listed;     /* for records */
 	void *user;
 };
 
@@ -108,38 +110,42 @@ const char *resolve_describe(const struct resolve *resolve, char *text, size_t r
 	return text;
 }
 
-static void explain(const struct resolve *resolve, int status, struct resolve_answer *answer)
+/* `lacks`: what the name has not, if it exists. */
+static enum resolve_status explain(
+	const struct resolve *resolve, int status, const char *lacks, char out[RESOLVE_PROBLEM_MAX])
 {
 	char servers[128];
 	resolve_describe(resolve, servers, sizeof(servers));
-	char *out = answer->problem;
-	answer->status = RESOLVE_FAILED;
 
 	if (resolve->fault.text[0]) {
-		answer->status = RESOLVE_LOCAL;
 		snprintf(out, RESOLVE_PROBLEM_MAX, "%.*s", RESOLVE_PROBLEM_MAX - 1,
 			resolve->fault.text);
-	} else if (status == ARES_ENOMEM) {
-		answer->status = RESOLVE_LOCAL;
+		return RESOLVE_LOCAL;
+	}
+	if (status == ARES_ENOMEM) {
 		snprintf(out, RESOLVE_PROBLEM_MAX, "no memory to resolve the name");
-	} else if (status == ARES_ENOTFOUND) {
-		answer->status = RESOLVE_NO_NAME;
+		return RESOLVE_LOCAL;
+	}
+	if (status == ARES_ENOTFOUND) {
 		snprintf(out, RESOLVE_PROBLEM_MAX, "no such name, says the %s", servers);
-	} else if (status == ARES_ENODATA) {
-		answer->status = RESOLVE_NO_ADDRESS;
-		snprintf(out, RESOLVE_PROBLEM_MAX, "the name has no address, says the %s", servers);
-	} else if (status == ARES_ETIMEOUT) {
+		return RESOLVE_NO_NAME;
+	}
+	if (status == ARES_ENODATA) {
+		snprintf(out, RESOLVE_PROBLEM_MAX, "the name has no %s, says the %s", lacks, servers);
+		return RESOLVE_NO_ADDRESS;
+	}
+	if (status == ARES_ETIMEOUT)
 		snprintf(out, RESOLVE_PROBLEM_MAX, "no answer from the %s", servers);
-	} else if (status == ARES_ECONNREFUSED || status == ARES_ESERVFAIL ||
-		status == ARES_EREFUSED) {
+	else if (status == ARES_ECONNREFUSED || status == ARES_ESERVFAIL ||
+		status == ARES_EREFUSED)
 		/* c-ares goes on to the next resolver and forgets which it was. */
 		snprintf(out, RESOLVE_PROBLEM_MAX,
 			"no useful answer from the %s (not reachable, SERVFAIL or REFUSED)",
 			servers);
-	} else {
+	else
 		snprintf(out, RESOLVE_PROBLEM_MAX, "cannot resolve the name: %s",
 			ares_strerror(status));
-	}
+	return RESOLVE_FAILED;
 }
 
 static void collect(const struct ares_addrinfo *found, int family, struct resolve_answer *answer)
@@ -167,7 +173,9 @@ static void answer_family(
 		if (found)
 			collect(found, version == 6 ? AF_INET6 : AF_INET, &answer);
 		if (answer.count == 0)
-			explain(resolve, status == ARES_SUCCESS ? ARES_ENODATA : status, &answer);
+			answer.status = explain(resolve,
+				status == ARES_SUCCESS ? ARES_ENODATA : status, "address",
+				answer.problem);
 		resolve->answered(resolve->user, version, &answer);
 	}
 	if (found)
@@ -205,8 +213,9 @@ static int open_channel(struct resolve *resolve, const char *name)
 	return status;
 }
 
-int resolve_start(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
-	resolve_answered *answered, void *user, struct reason *why)
+/* Everything but the question. */
+static int open_resolve(struct resolve **out, struct ev_loop *loop, const char *name,
+	uint32_t mark, struct reason *why)
 {
 	int error = -ENOMEM;
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
@@ -217,8 +226,7 @@ int resolve_start(struct resolve **out, struct ev_loop *loop, const char *name, 
 		status = ARES_ENOMEM;
 		goto library;
 	}
-	*resolve = (struct resolve){
-		.loop = loop, .mark = mark, .answered = answered, .user = user};
+	*resolve = (struct resolve){.loop = loop, .mark = mark};
 	ev_timer_init(&resolve->timer, on_timer, 0., 0.);
 	resolve->timer.data = resolve;
 	for (size_t i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
@@ -230,14 +238,7 @@ int resolve_start(struct resolve **out, struct ev_loop *loop, const char *name, 
 		error = status == ARES_ENOMEM ? -ENOMEM : -EIO;
 		goto resolve;
 	}
-
 	*out = resolve;
-	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT, .ai_socktype = SOCK_STREAM};
-	hints.ai_family = AF_INET6;
-	ares_getaddrinfo(resolve->channel, name, NULL, &hints, on_ipv6, resolve);
-	hints.ai_family = AF_INET;
-	ares_getaddrinfo(resolve->channel, name, NULL, &hints, on_ipv4, resolve);
-	arm_timer(resolve);
 	return 0;
 
 resolve:
@@ -248,6 +249,109 @@ out:
 	reason_set(why, "cannot set up the resolver: %s; look at /etc/resolv.conf",
 		ares_strerror(status));
 	return error;
+}
+
+int resolve_start(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
+	resolve_answered *answered, void *user, struct reason *why)
+{
+	int error = open_resolve(out, loop, name, mark, why);
+	if (error)
+		return error;
+	struct resolve *resolve = *out;
+	resolve->answered = answered;
+	resolve->user = user;
+	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT, .ai_socktype = SOCK_STREAM};
+	hints.ai_family = AF_INET6;
+	ares_getaddrinfo(resolve->channel, name, NULL, &hints, on_ipv6, resolve);
+	hints.ai_family = AF_INET;
+	ares_getaddrinfo(resolve->channel, name, NULL, &hints, on_ipv4, resolve);
+	arm_timer(resolve);
+	return 0;
+}
+
+/* --- records ----------------------------------------------------------- */
+
+static int collect_naptr(const uint8_t *message, int length, struct resolve_records *out)
+{
+	struct ares_naptr_reply *found = NULL;
+	int status = ares_parse_naptr_reply(message, length, &found);
+	const struct ares_naptr_reply *at = found;
+	for (; at && out->count < SIP_DNS_RECORDS; at = at->next) {
+		struct naptr *record = &out->naptr[out->count];
+		record->order = at->order;
+		record->preference = at->preference;
+		out->count += naptr_set(record, ANY_TRANSPORT, (const char *)at->flags,
+			(const char *)at->service, (const char *)at->regexp, at->replacement);
+	}
+	ares_free_data(found);
+	return status;
+}
+
+static int collect_srv(const uint8_t *message, int length, struct resolve_records *out)
+{
+	struct ares_srv_reply *found = NULL;
+	int status = ares_parse_srv_reply(message, length, &found);
+	const struct ares_srv_reply *at = found;
+	for (; at && out->count < SIP_DNS_RECORDS; at = at->next)
+		out->count += srv_set(
+			&out->srv[out->count], at->priority, at->weight, at->port, at->host);
+	ares_free_data(found);
+	return status;
+}
+
+static void list_records(struct resolve *resolve, int status, int type, const uint8_t *message,
+	int length)
+{
+	struct resolve_records records = {.status = RESOLVE_FOUND};
+	if (resolve->cancelled)
+		return;
+	if (status == ARES_SUCCESS)
+		status = type == ns_t_naptr ? collect_naptr(message, length, &records)
+					    : collect_srv(message, length, &records);
+	if (records.count == 0)
+		records.status = explain(resolve, status == ARES_SUCCESS ? ARES_ENODATA : status,
+			type == ns_t_naptr ? "NAPTR record for SIP" : "SRV record",
+			records.problem);
+	resolve->listed(resolve->user, &records);
+}
+
+static void on_naptr(void *user, int status, int timeouts, unsigned char *message, int length)
+{
+	(void)timeouts;
+	list_records(user, status, ns_t_naptr, message, length);
+}
+
+static void on_srv(void *user, int status, int timeouts, unsigned char *message, int length)
+{
+	(void)timeouts;
+	list_records(user, status, ns_t_srv, message, length);
+}
+
+static int ask(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
+	int type, resolve_listed *listed, void *user, struct reason *why)
+{
+	int error = open_resolve(out, loop, name, mark, why);
+	if (error)
+		return error;
+	struct resolve *resolve = *out;
+	resolve->listed = listed;
+	resolve->user = user;
+	ares_query(resolve->channel, name, ns_c_in, type, type == ns_t_naptr ? on_naptr : on_srv,
+		resolve);
+	arm_timer(resolve);
+	return 0;
+}
+
+int resolve_naptr(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
+	resolve_listed *listed, void *user, struct reason *why)
+{
+	return ask(out, loop, name, mark, ns_t_naptr, listed, user, why);
+}
+
+int resolve_srv(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
+	resolve_listed *listed, void *user, struct reason *why)
+{
+	return ask(out, loop, name, mark, ns_t_srv, listed, user, why);
 }
 
 void resolve_cancel(struct resolve *resolve)

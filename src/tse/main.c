@@ -275,12 +275,14 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 	(void)loop;
 	(void)events;
 	struct tse *tse = watcher->data;
-	client_stop(&tse->client, tse->client.state == CLIENT_UP ? STATUS_UP : STATUS_INTERNAL);
+	/* Whoever still waits for the tunnel does not get it. */
+	client_stop(&tse->client, launch_is_waiting(&tse->launch) ? STATUS_INTERNAL : STATUS_UP);
 }
 
 static void on_abandoned(void *user)
 {
 	struct tse *tse = user;
+	launch_report(&tse->launch, "  failed       interrupted before the tunnel was up");
 	client_stop(&tse->client, STATUS_INTERNAL);
 }
 

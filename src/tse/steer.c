@@ -98,6 +98,28 @@ static int explain_shared_table(const struct netlink_route *route, struct reason
 	return -EBUSY;
 }
 
+/* A living tunnel's route, or the unreachable twin of one. */
+static bool is_in_use(const struct netlink_route *route, const struct netlink_route *present,
+	size_t count, unsigned own_index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_alive(&present[i], own_index) &&
+			present[i].destination.length == route->destination.length &&
+			address_equal(&present[i].destination.address, &route->destination.address))
+			return true;
+	return false;
+}
+
+/* The tunnel that lives in our table, as one of its routes; NULL: none does. */
+static const struct netlink_route *find_living(
+	const struct netlink_route *present, size_t count, uint32_t table, unsigned own_index)
+{
+	for (size_t i = 0; i < count && table != NETLINK_TABLE_MAIN; i++)
+		if (is_alive(&present[i], own_index))
+			return &present[i];
+	return NULL;
+}
+
 /* Removes what `proto tse` a killed run left in one table. */
 static int clean_routes(struct steer *steer, uint8_t version, uint32_t table, struct reason *why)
 {
@@ -107,11 +129,14 @@ static int clean_routes(struct steer *steer, uint8_t version, uint32_t table, st
 	if (result < 0)
 		return result;
 	unsigned own_index = if_nametoindex(steer->config->interface);
-	for (size_t i = 0; i < count && result == 0; i++)
-		if (table != NETLINK_TABLE_MAIN && is_alive(&present[i], own_index))
-			result = explain_shared_table(&present[i], why);
-	for (size_t i = 0; i < count && result == 0; i++) {
-		if (present[i].protocol != STEER_PROTOCOL || is_alive(&present[i], own_index))
+	const struct netlink_route *living = find_living(present, count, table, own_index);
+	if (living && steer->config->steer == STEER_TABLE)
+		result = explain_shared_table(living, why);
+	else if (living)
+		steer->table_is_done = true;
+	for (size_t i = 0; i < count && result == 0 && !living; i++) {
+		if (present[i].protocol != STEER_PROTOCOL ||
+			is_in_use(&present[i], present, count, own_index))
 			continue;
 		result = netlink_route_delete(steer->netlink, &present[i], why);
 		if (result == -ESRCH)
@@ -121,21 +146,22 @@ static int clean_routes(struct steer *steer, uint8_t version, uint32_t table, st
 	return result;
 }
 
-/* 0 or -errno. Rules go with the first sync: nothing shall be yet. */
+/* 0 or -errno. The killed run may have steered otherwise than we shall, hence
+ * both tables.  Rules go with the first sync: nothing shall be yet. */
 static int clean(struct steer *steer, struct reason *why)
 {
 	const uint32_t tables[] = {steer->config->table, NETLINK_TABLE_MAIN};
-	size_t count = steer->config->steer == STEER_MAIN ? 2 : 1;
 	for (size_t i = 0; i < VERSIONS; i++) {
 		if (versions[i] == 6 && !steer->kernel_has_ipv6)
 			continue;
-		for (size_t j = 0; j < count; j++) {
+		for (size_t j = 0; j < sizeof(tables) / sizeof(tables[0]); j++) {
 			int result = clean_routes(steer, versions[i], tables[j], why);
 			if (result < 0)
 				return result;
 		}
 	}
 	int result = steer_sync(steer, NULL, why);
+	steer->table_is_done = steer->config->steer != STEER_TABLE;
 	return result < 0 ? result : 0;
 }
 
@@ -204,7 +230,7 @@ static int accept_routes(struct steer *steer, const struct prefix *routes, size_
 	for (size_t i = 0; i < count; i++) {
 		if (routes[i].length > 0 || steer_is_selective(config))
 			continue;
-		reason_set(why, "the default route is only steered for some: give uid = or netns = "
+		reason_set(why, "the default route is only steered for some: give uid = "
 				"in [steering], or name narrower prefixes");
 		return -EINVAL;
 	}

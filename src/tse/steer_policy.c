@@ -136,7 +136,7 @@ static int explain_overlap(struct netlink *netlink, const struct prefix *route,
 	reason_set(why,
 		"the IMS prefix %s overlaps %s, a network that this host is attached to through "
 		"%s; only one of them could be reached. Leave that network, give it other "
-		"addresses, or give the tunnel only to some: netns = or uid = in [steering]",
+		"addresses, or give the tunnel only to some users: uid = in [steering]",
 		prefix_format(route, wanted), prefix_format(&network->destination, attached),
 		link.name);
 	return -EADDRINUSE;

@@ -11,11 +11,11 @@
 #include "core/tse_config.h"
 #include "io/netlink.h"
 
-/* Only some users or one namespace are steered: then even the default route
- * is theirs to give away. */
+/* Only some users are steered: then even the default route is theirs to give
+ * away. */
 static inline bool steer_is_selective(const struct tse_config *config)
 {
-	return config->uid.count > 0 || config->netns;
+	return config->uid.count > 0;
 }
 
 /* -ELOOP when a route contains an outer address, so that the tunnel would run

@@ -33,6 +33,9 @@ struct steer {
 	struct uid_range uids[STEER_UIDS_MAX];
 	size_t uid_count;
 	bool kernel_has_ipv6;
+	/* Without a table of our own: what a killed run left in it has been
+	 * removed, or it is a living tunnel's; from now on it is not our business. */
+	bool table_is_done;
 
 	unsigned index;  /* of the TUN; 0: none yet */
 	bool configured; /* and it has its settings */

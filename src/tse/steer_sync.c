@@ -89,7 +89,7 @@ static bool rule_in(const struct netlink_rule *rules, size_t count, const struct
 static bool is_our_rule(const struct steer *steer, const struct netlink_rule *rule)
 {
 	return rule->priority == STEER_PRIORITY && rule->protocol == STEER_PROTOCOL &&
-	       rule->table == steer->config->table;
+	       rule->table == steer->config->table && !steer->table_is_done;
 }
 
 static int sync_rules(struct steer *steer, uint8_t version, struct reason *why)

@@ -14,6 +14,7 @@ import base64
 import configparser
 import ipaddress
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -186,7 +187,7 @@ def deaf(stream, options):
     sent, end = 0, time.monotonic() + options.wait
     stream.connection.settimeout(1)
     try:
-        while time.monotonic() < end and sent < 256 << 20:
+        while time.monotonic() < end and sent < 64 << 20:
             sent += stream.connection.send(question)
     except TimeoutError:
         print("no more is taken after %d KiB" % (sent >> 10), flush=True)
@@ -402,6 +403,7 @@ def arguments():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     options = arguments()
     if options.role == "client":
         connection, actions = connect(options), {**CLIENT, **CLIENT_TCP}
