@@ -54,6 +54,11 @@ libcore_a_SOURCES = \
 	src/core/sched.c \
 	src/core/sched.h \
 	src/core/segment.c \
+	src/core/sip_dns.c \
+	src/core/sip_dns.h \
+	src/core/sip_request.c \
+	src/core/siphash.c \
+	src/core/siphash.h \
 	src/core/slab.c \
 	src/core/slab.h \
 	src/core/text.c \
