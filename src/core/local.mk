@@ -47,8 +47,6 @@ libcore_a_SOURCES = \
 	src/core/pool.h \
 	src/core/pool_range.c \
 	src/core/pool_range.h \
-	src/core/question.c \
-	src/core/question.h \
 	src/core/reason.c \
 	src/core/reason.h \
 	src/core/sched.c \
