@@ -12,13 +12,15 @@ dist_check_SCRIPTS = \
 	tests/netns/certificates.sh \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
-	tests/netns/ims.sh \
+	tests/netns/leaks.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
 	tests/netns/recovery.sh \
 	tests/netns/refusals.sh \
+	tests/netns/reload.sh \
 	tests/netns/steering.sh \
-	tests/netns/traces.sh \
+	tests/netns/tls-rules.sh \
+	tests/netns/tools.sh \
 	tests/docs/manpages.sh \
 	tests/docs/systemd.sh
 SHELL_TESTS = $(dist_check_SCRIPTS)
@@ -33,7 +35,9 @@ libfixture_a_SOURCES = \
 	tests/unit/sched_fixture.c \
 	tests/unit/sched_fixture.h \
 	tests/unit/superpacket.c \
-	tests/unit/superpacket.h
+	tests/unit/superpacket.h \
+	tests/unit/traversal_script.c \
+	tests/unit/traversal_script.h
 
 UNIT_TESTS = \
 	tests/unit/test_address \
@@ -192,6 +196,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_control_socket \
 	tests/fuzz/fuzz_envelope \
+	tests/fuzz/fuzz_http_answer \
 	tests/fuzz/fuzz_offload \
 	tests/fuzz/fuzz_packet
 noinst_PROGRAMS = $(FUZZERS)
@@ -203,6 +208,8 @@ tests_fuzz_fuzz_control_socket_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LI
 tests_fuzz_fuzz_control_socket_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_envelope_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_http_answer_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_http_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_offload_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_packet_LDADD = libcore.a $(INIH_LIBS)

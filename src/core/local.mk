@@ -35,6 +35,8 @@ libcore_a_SOURCES = \
 	src/core/counters.h \
 	src/core/envelope.c \
 	src/core/envelope.h \
+	src/core/http_answer.c \
+	src/core/http_answer.h \
 	src/core/keepalive.c \
 	src/core/keepalive.h \
 	src/core/octets.h \
@@ -61,7 +63,6 @@ libcore_a_SOURCES = \
 	src/core/slab.h \
 	src/core/text.c \
 	src/core/text.h \
-	src/core/transport.h \
 	src/core/tscfd_config.c \
 	src/core/tscfd_config.h \
 	src/core/tse_config.c \

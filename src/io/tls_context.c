@@ -380,6 +380,7 @@ int tls_context_new(
 	}
 	context->references = 1;
 	context->server = settings->server;
+	context->tls13_only = settings->tls13_only;
 	if (settings->pin && !settings->server) {
 		context->has_pin = true;
 		memcpy(context->pin, settings->pin, sizeof(context->pin));

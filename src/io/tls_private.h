@@ -28,6 +28,7 @@ struct tls_context {
 	int64_t expiry;
 	uint32_t ticket_lifetime;
 	uint8_t ticket_secret[TLS_TICKET_SECRET];
+	bool tls13_only;
 	char ca_name[CERTIFICATE_NAME_MAX]; /* the first one's subject */
 	unsigned ca_count;
 	/* The CRL that ends first. */

@@ -49,6 +49,11 @@ const char *tls_failure_name(enum tls_failure failure)
 	return "other";
 }
 
+static const char *versions(const struct tls *tls)
+{
+	return tls->context->tls13_only ? "TLS 1.3 only (min-tls)" : "TLS 1.2 and 1.3";
+}
+
 static const char *peer(const struct tls *tls)
 {
 	return tls->context->server ? "client" : "TSCF";
@@ -227,7 +232,7 @@ static const struct alert {
 	{handshake_failure, TLS_FAILURE_NO_COMMON, "handshake_failure",
 		"no common cipher or group, or (TLS 1.2) it wants a certificate and got none"},
 	{wolfssl_alert_protocol_version, TLS_FAILURE_NO_COMMON, "protocol_version",
-		"no common TLS version: we speak TLS 1.2 and 1.3"},
+		"no common TLS version: we speak "},
 	{insufficient_security, TLS_FAILURE_NO_COMMON, "insufficient_security",
 		"it wants stronger ciphers than we offer"},
 	{no_application_protocol, TLS_FAILURE_NO_COMMON, "no_application_protocol",
@@ -249,11 +254,12 @@ static const struct alert {
 
 static enum tls_result fail_alert(struct tls *tls, int code)
 {
+	bool version = code == wolfssl_alert_protocol_version;
 	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
 		if (alerts[i].code == code)
 			return tls_fail(tls, alerts[i].failure,
-				"the %s ended TLS with the alert %s: %s", peer(tls), alerts[i].name,
-				alerts[i].meaning);
+				"the %s ended TLS with the alert %s: %s%s", peer(tls),
+				alerts[i].name, alerts[i].meaning, version ? versions(tls) : "");
 	return tls_fail(
 		tls, TLS_FAILURE_OTHER, "the %s ended TLS with the alert %d", peer(tls), code);
 }
@@ -358,9 +364,9 @@ enum tls_result tls_fail_wolf(struct tls *tls, int error)
 	wolfSSL_ERR_error_string_n((unsigned long)-(long)error, text, sizeof(text));
 	if (is_no_common(error))
 		return tls_fail(tls, TLS_FAILURE_NO_COMMON,
-			"no common TLS version or cipher with the %s (%s): we speak TLS 1.2 and "
-			"1.3 with ECDHE and AES-GCM",
-			peer(tls), text);
+			"no common TLS version or cipher with the %s (%s): we speak %s with ECDHE "
+			"and AES-GCM",
+			peer(tls), text, versions(tls));
 	return tls_fail(
 		tls, TLS_FAILURE_OTHER, "TLS with the %s failed: %s (%d)", peer(tls), text, error);
 }

@@ -54,6 +54,7 @@ static void refuse(struct session *session, const struct control_message *reques
 {
 	struct reason why;
 	session->worker->refused[result]++;
+	session->is_ending = true;
 	send_refusal(session, request, result, retry_after, reason);
 	reason_set(&why, "refused: %s", reason);
 	session_end(session, false, why.text);
@@ -300,6 +301,7 @@ static void answer_release(struct session *session, const struct control_message
 		.result = RESULT_OK,
 	};
 	control_set(&message, TAG_RESULT);
+	session->is_ending = true;
 	tunnel_control(&session->tunnel, &message);
 	session_end(session, false, "released by the client");
 }

@@ -131,6 +131,7 @@ void session_end(struct session *session, bool may_resume, const char *why)
 
 void session_release(struct session *session, enum control_result result, const char *why)
 {
+	session->is_ending = true;
 	if (session->state == SESSION_TUNNEL) {
 		struct control_message message = {
 			.kind = CONTROL_RELEASE_REQUEST,
@@ -194,10 +195,15 @@ static void on_ended(struct lane *lane, enum lane_end end, const char *why)
 {
 	struct session *session = lane->owner;
 	struct worker *worker = session->worker;
+	if (session->is_ending)
+		return; /* whoever decided it goes on, with the reason */
 	if (end == LANE_END_TLS && session->state == SESSION_GREETING)
 		worker->handshake_failures[tls_failure(lane->tls)]++;
 	if (end == LANE_END_PROTOCOL)
 		worker->protocol_errors++;
+	/* What TLS says of a certificate has its subject in it. */
+	if (end == LANE_END_TLS && worker->settings->config.identities != IDENTITIES_FULL)
+		why = tls_failure_name(tls_failure(lane->tls));
 	session_end(session, true, why);
 }
 

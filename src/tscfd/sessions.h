@@ -41,6 +41,7 @@ struct session {
 	uint64_t since;        /* us, when the tunnel came up */
 	int64_t since_epoch;   /* s, the same for people */
 	bool confirmed;        /* the client has seen its Configuration Response */
+	bool is_ending;        /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
 	char serial[64]; /* of its certificate */
 	char software[SESSION_SOFTWARE_MAX];

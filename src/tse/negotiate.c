@@ -69,7 +69,8 @@ void negotiate_release(struct client *client)
 static void copy_text(char out[CLIENT_TEXT], const struct view *text)
 {
 	size_t length = text->length < CLIENT_TEXT ? text->length : CLIENT_TEXT - 1;
-	memcpy(out, text->octets, length);
+	if (length)
+		memcpy(out, text->octets, length);
 	out[length] = '\0';
 }
 

@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DNS_HEADER = 12, DNS_MESSAGE = 512, DNS_A = 1, DNS_AAAA = 28, DNS_NXDOMAIN = 3 };
+enum { DNS_HEADER = 12, DNS_MESSAGE = 512, DNS_NXDOMAIN = 3 };
+enum { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33, DNS_NAPTR = 35 };
 
 /* An answer that waits for its time. */
 struct reply {
@@ -63,6 +64,70 @@ static void put_records(struct reply *reply, const char *const *addresses, uint8
 	}
 }
 
+static void put_text(struct reply *reply, const char *text)
+{
+	size_t length = strlen(text);
+	reply->octets[reply->length++] = (uint8_t)length;
+	memcpy(reply->octets + reply->length, text, length);
+	reply->length += length;
+}
+
+/* A name as labels. */
+static void put_name(struct reply *reply, const char *name)
+{
+	while (*name) {
+		size_t length = strcspn(name, ".");
+		reply->octets[reply->length++] = (uint8_t)length;
+		memcpy(reply->octets + reply->length, name, length);
+		reply->length += length;
+		name += length + (name[length] == '.');
+	}
+	reply->octets[reply->length++] = 0;
+}
+
+/* Everything before RDATA; its length follows with end_record. */
+static size_t begin_record(struct reply *reply, uint8_t type)
+{
+	uint8_t fixed[] = {0xc0, DNS_HEADER, 0, type, 0, 1, 0, 0, 0, 60, 0, 0};
+	memcpy(reply->octets + reply->length, fixed, sizeof(fixed));
+	reply->length += sizeof(fixed);
+	reply->octets[7]++; /* ANCOUNT */
+	return reply->length;
+}
+
+static void end_record(struct reply *reply, size_t begun)
+{
+	reply->octets[begun - 1] = (uint8_t)(reply->length - begun);
+}
+
+static void put_srv(struct reply *reply, const struct dns_srv *srv)
+{
+	for (size_t i = 0; i < DNS_ADDRESSES && srv[i].target; i++) {
+		size_t begun = begin_record(reply, DNS_SRV);
+		uint8_t fixed[] = {0, srv[i].priority, 0, srv[i].weight,
+			(uint8_t)(srv[i].port >> 8), (uint8_t)srv[i].port};
+		memcpy(reply->octets + reply->length, fixed, sizeof(fixed));
+		reply->length += sizeof(fixed);
+		put_name(reply, srv[i].target);
+		end_record(reply, begun);
+	}
+}
+
+static void put_naptr(struct reply *reply, const struct dns_naptr *naptr)
+{
+	for (size_t i = 0; i < DNS_ADDRESSES && naptr[i].service; i++) {
+		size_t begun = begin_record(reply, DNS_NAPTR);
+		uint8_t fixed[] = {0, naptr[i].order, 0, naptr[i].preference};
+		memcpy(reply->octets + reply->length, fixed, sizeof(fixed));
+		reply->length += sizeof(fixed);
+		put_text(reply, naptr[i].flags);
+		put_text(reply, naptr[i].service);
+		put_text(reply, "");
+		put_name(reply, naptr[i].replacement);
+		end_record(reply, begun);
+	}
+}
+
 static void on_reply_due(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	(void)events;
@@ -92,7 +157,11 @@ static void answer(struct dns_server *server, struct reply *reply)
 	reply->octets[3] = (uint8_t)(0x80 | (found ? found->rcode : DNS_NXDOMAIN));
 	memset(reply->octets + 6, 0, 6); /* no records but the question */
 	unsigned after = 0;
-	if (found && found->rcode == 0) {
+	if (found && found->rcode == 0 && type == DNS_SRV) {
+		put_srv(reply, found->srv);
+	} else if (found && found->rcode == 0 && type == DNS_NAPTR) {
+		put_naptr(reply, found->naptr);
+	} else if (found && found->rcode == 0) {
 		put_records(reply, type == DNS_A ? found->ipv4 : found->ipv6, type);
 		after = type == DNS_A ? found->ipv4_after : found->ipv6_after;
 	}

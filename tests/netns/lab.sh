@@ -395,6 +395,8 @@ lab_need_build() {
 
 # lab_tscfd_start [OPTION]...: on the outer addresses, ready when it listens.
 lab_tscfd_start() {
+	# What the last one could not remove, without privileges, must not look ready.
+	rm -f "$LAB_DIR/tscfd.sock"
 	lab_spawn tscf tscfd "$BUILD/tscfd" --foreground --config "$LAB_DIR/pki/tscfd.conf" \
 		-o control.socket="$LAB_DIR/tscfd.sock" "$@"
 	if ! wait_for 10 lab_tscfd_ready; then

@@ -270,7 +270,7 @@ mean_size() {
 	lab_tsectl alice --json status | jq '.counters | (.octets_up / .packets_up | floor)'
 }
 
-# test_bulk: and ends with the mean size of a packet.
+# test_bulk OFFLOAD OCTETS
 test_bulk() {
 	local family
 	for family in 4 6; do

@@ -3,7 +3,7 @@
 # What an administrator gets wrong, and what a network or another server does:
 # each time one clear sentence, the exit status of the manual, and nothing left
 # behind.
-# shellcheck disable=SC2154 # `said` is set by `fails`
+# shellcheck disable=SC2154,SC2317 # `said` is set by `fails`; functions are called by name
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source-path=SCRIPTDIR
@@ -22,7 +22,7 @@ lab_pki alice bob
 lab_firewall strict
 
 readonly peer=../tools/hostile_peer.py
-readonly unprivileged='setpriv --reuid 65534 --regid 65534 --clear-groups'
+readonly -a unprivileged=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 # The programs where a user without privileges can execute them.
 install_for_all() {
@@ -152,15 +152,15 @@ test_privileges() {
 		tse setpriv --bounding-set=-net_admin
 	chown 65534 "$LAB_DIR/alice.conf"
 	fails 4 'needs root, or CAP_NET_ADMIN' "tse as nobody" \
-		tse $unprivileged
+		tse "${unprivileged[@]}"
 	chown 0 "$LAB_DIR/alice.conf"
 	for program in tse-up tse-down; do
 		fails 4 "$program needs root: sudo $program" "$program as nobody" \
-			in_ns ue $unprivileged "$lab_top/scripts/$program" alice
+			in_ns ue "${unprivileged[@]}" "$lab_top/scripts/$program" alice
 	done
 	chmod 644 "$LAB_DIR/pki/server.key" && chmod 755 "$LAB_DIR/pki"
 	tscfd_fails 4 'needs root to make tscf0 and to listen' "tscfd as nobody" \
-		tscfd $unprivileged
+		tscfd "${unprivileged[@]}"
 	chmod 600 "$LAB_DIR/pki/server.key" && chmod 700 "$LAB_DIR/pki"
 }
 
@@ -192,7 +192,7 @@ test_overlap() {
 	in_ns ue ip link set neighbour up
 	fails 12 '10\.99\.0\.0/24 overlaps 10\.99\.0\.0/25, .* through lan; only one of them' \
 		"an IMS prefix overlaps the UE's own network" lab_tse_up alice
-	like "$said" 'Leave that network.*netns = or uid =' "and what to do"
+	like "$said" 'Leave that network.*uid = in \[steering\]' "and what to do"
 	in_ns ue ip link delete lan
 	check "without that network" lab_tse_up alice
 	exits 5 "a second tse for the profile" lab_tse_up alice
@@ -254,6 +254,7 @@ test_impostors() {
 
 # client NUMBER: a further client of the TSCF, until it is stopped.
 client() {
+	rm -f "$LAB_DIR/client$1.log"
 	lab_spawn ue "client$1" "$peer" client --profile "$LAB_DIR/bob.conf" --wait 60 unknown
 }
 

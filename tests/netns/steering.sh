@@ -240,14 +240,14 @@ way_of() {
 }
 
 test_user() {
-	local nobody
-	nobody=$(id -u nobody)
-	check "uid = nobody, with the default route: tse-up" lab_tse_up alice \
-		-o steering.uid=nobody -o steering.allowed-routes=0.0.0.0/0,::/0
-	is "$(way_of "$nobody" 203.0.113.99)" "tse0 $(inner 4)" "nobody's traffic goes into the tunnel"
+	local user=12345
+	check "uid = $user, with the default route: tse-up" lab_tse_up alice \
+		-o "steering.uid=$user" -o steering.allowed-routes=0.0.0.0/0,::/0
+	is "$(way_of "$user" "$LAB_PCSCF4")" "tse0 $(inner 4)" "this user's traffic goes into the tunnel"
 	is "$(way_of 0 "$LAB_PCSCF4")" "access 198.51.100.2" "that of others does not"
-	check "nobody reaches the core" in_ns ue setpriv --reuid nobody --clear-groups \
-		"$LAB_DIR/rtp_stream" 40050 "$LAB_PCSCF4" 9 1
+	check "the user reaches the core" in_ns ue setpriv --reuid "$user" --clear-groups \
+		bash -c "echo >/dev/tcp/$LAB_PCSCF4/5060"
+	refuse "others do not" in_ns ue timeout 0.5 bash -c "echo >/dev/tcp/$LAB_PCSCF4/5060"
 	lab_tse_down alice
 	is_undone "everything is undone"
 }

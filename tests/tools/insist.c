@@ -95,8 +95,7 @@ static void look_after(struct target *target, struct counts *counts)
 	finish(target, counts, error);
 }
 
-/* One at a time, so that a silent network fills no table; given up after a
- * second's worth of lines by the caller. */
+/* One at a time, so that a silent network fills no table. */
 static void begin_connection(struct target *target, struct counts *counts)
 {
 	if (target->tcp >= 0)
@@ -110,6 +109,7 @@ static void begin_connection(struct target *target, struct counts *counts)
 		finish(target, counts, errno);
 }
 
+/* Once a second, lest one lost packet makes TCP wait for longer and longer. */
 static void give_up(struct target *target)
 {
 	if (target->tcp >= 0)
