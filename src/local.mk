@@ -4,7 +4,8 @@ libtunnel_a_SOURCES = src/lane.c src/lane.h src/tunnel.c src/tunnel.h
 
 LIBRARIES_OURS = libtunnel.a libio.a libcore.a
 LIBRARIES_THEIRS = $(WOLFSSL_LIBS) $(LIBCRYPTO_LIBS) $(NL_LIBS) $(MNL_LIBS) $(CARES_LIBS) \
-	$(INIH_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(EV_LIBS)
+	$(INIH_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(CAPNG_LIBS) $(EV_LIBS) \
+	$(CURL_LIBS) $(PROXY_LIBS)
 
 # What tsectl and tscfctl share.
 noinst_LIBRARIES += libctl.a
@@ -20,18 +21,30 @@ sbin_PROGRAMS += tse
 tse_SOURCES = \
 	src/tse/client.c \
 	src/tse/client.h \
+	src/tse/connection.c \
+	src/tse/connection.h \
+	src/tse/credentials.c \
+	src/tse/credentials.h \
 	src/tse/exit_status.h \
 	src/tse/indicate.c \
 	src/tse/indicate.h \
 	src/tse/launch.c \
 	src/tse/launch.h \
+	src/tse/look.c \
+	src/tse/look.h \
 	src/tse/main.c \
 	src/tse/negotiate.c \
 	src/tse/negotiate.h \
 	src/tse/options.c \
 	src/tse/options.h \
+	src/tse/probing.c \
+	src/tse/probing.h \
+	src/tse/redact.c \
+	src/tse/redact.h \
 	src/tse/remember.c \
 	src/tse/remember.h \
+	src/tse/report.c \
+	src/tse/report.h \
 	src/tse/steer.c \
 	src/tse/steer.h \
 	src/tse/steer_policy.c \

@@ -170,6 +170,17 @@ struct label {
 	uint8_t service;
 };
 
+static void note_media(struct tunnel *tunnel, const struct label *label, uint64_t now)
+{
+	const struct datapath_events *events = tunnel->datapath->events;
+	if (label->service != SCHED_AUDIO && label->service != SCHED_VIDEO)
+		return;
+	bool first = tunnel->last_media == 0 || now - tunnel->last_media > MEDIA_QUIET_US;
+	tunnel->last_media = now;
+	if (first && events->media)
+		events->media(tunnel);
+}
+
 /* Takes the slot; NULL counts as out of memory. */
 static void enqueue(
 	struct tunnel *tunnel, struct slot *slot, const struct label *label, uint64_t now)
@@ -288,6 +299,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 		.flow = packet_flow(&packet, datapath->flow_key),
 		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
 	};
+	note_media(tunnel, &label, now);
 	if (!goes_whole(tunnel, &slot->offload, &packet)) {
 		enqueue_segments(tunnel, slot, &packet, &label, now);
 		return;

@@ -23,6 +23,7 @@
 enum {
 	DATAPATH_STAGE = 16384, /* one full TLS record of small envelopes */
 	DATAPATH_CONTROL = CONTROL_ENCODED_MAX,
+	MEDIA_QUIET_US = 3000000, /* us; media flows until that long after its last packet */
 };
 
 struct tunnel;
@@ -37,6 +38,9 @@ struct datapath_events {
 	bool (*admit)(struct tunnel *tunnel, const struct packet *packet, enum counter *drop);
 	/* A control message (the payload of its envelope). */
 	void (*control)(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+	/* The first packet of audio or video from the TUN after MEDIA_QUIET_US
+	 * without one; may be NULL. */
+	void (*media)(struct tunnel *tunnel);
 	/* The TUN cannot be read any more; called once. */
 	void (*tun_failed)(void *owner, int error);
 };
@@ -71,6 +75,7 @@ struct tunnel {
 	struct counters counters;
 	uint16_t mtu;  /* inner */
 	bool offload;  /* both ends take type-0x81 envelopes */
+	uint64_t last_media; /* us, when audio or video was last sent; 0: never */
 	bool is_pending;
 	struct tunnel *pending_next;
 	void *owner;

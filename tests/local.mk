@@ -15,6 +15,7 @@ dist_check_SCRIPTS = \
 	tests/netns/leaks.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
+	tests/netns/proxies.sh \
 	tests/netns/recovery.sh \
 	tests/netns/refusals.sh \
 	tests/netns/reload.sh \
@@ -51,16 +52,27 @@ UNIT_TESTS = \
 	tests/unit/test_control_decode \
 	tests/unit/test_counters \
 	tests/unit/test_envelope \
+	tests/unit/test_hook_message \
+	tests/unit/test_http_answer \
 	tests/unit/test_keepalive \
 	tests/unit/test_offload \
 	tests/unit/test_packet \
 	tests/unit/test_packet_icmp \
 	tests/unit/test_pool \
+	tests/unit/test_question \
 	tests/unit/test_sched \
 	tests/unit/test_sched_bulk \
 	tests/unit/test_segment \
+	tests/unit/test_sip \
+	tests/unit/test_sip_dns \
+	tests/unit/test_sip_lease \
 	tests/unit/test_slab \
+	tests/unit/test_stun \
 	tests/unit/test_text \
+	tests/unit/test_traversal \
+	tests/unit/test_traversal_random \
+	tests/unit/test_traversal_tunnel \
+	tests/unit/test_traversal_words \
 	tests/unit/test_tscfd_config \
 	tests/unit/test_tse_config
 UNIT_LDADD = libfixture.a libunit.a libcore.a $(CUNIT_LIBS) $(INIH_LIBS)
@@ -88,6 +100,10 @@ tests_unit_test_counters_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_counters_LDADD = $(UNIT_LDADD)
 tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_envelope_LDADD = $(UNIT_LDADD)
+tests_unit_test_hook_message_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_hook_message_LDADD = $(UNIT_LDADD)
+tests_unit_test_http_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_http_answer_LDADD = $(UNIT_LDADD)
 tests_unit_test_keepalive_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_keepalive_LDADD = $(UNIT_LDADD)
 tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -98,16 +114,34 @@ tests_unit_test_packet_icmp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_icmp_LDADD = $(UNIT_LDADD)
 tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(UNIT_LDADD)
+tests_unit_test_question_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_question_LDADD = $(UNIT_LDADD)
 tests_unit_test_sched_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_LDADD = $(UNIT_LDADD)
 tests_unit_test_sched_bulk_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_bulk_LDADD = $(UNIT_LDADD)
 tests_unit_test_segment_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_segment_LDADD = $(UNIT_LDADD)
+tests_unit_test_sip_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sip_LDADD = $(UNIT_LDADD)
+tests_unit_test_sip_dns_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sip_dns_LDADD = $(UNIT_LDADD)
+tests_unit_test_sip_lease_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sip_lease_LDADD = $(UNIT_LDADD)
 tests_unit_test_slab_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_slab_LDADD = $(UNIT_LDADD)
+tests_unit_test_stun_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_stun_LDADD = $(UNIT_LDADD)
 tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_text_LDADD = $(UNIT_LDADD)
+tests_unit_test_traversal_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_traversal_LDADD = $(UNIT_LDADD)
+tests_unit_test_traversal_random_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_traversal_random_LDADD = $(UNIT_LDADD)
+tests_unit_test_traversal_tunnel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_traversal_tunnel_LDADD = $(UNIT_LDADD)
+tests_unit_test_traversal_words_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_traversal_words_LDADD = $(UNIT_LDADD)
 tests_unit_test_tscfd_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_tscfd_config_LDADD = $(UNIT_LDADD)
 tests_unit_test_tse_config_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -120,6 +154,10 @@ libiotest_a_SOURCES = \
 	tests/io/dns_server.h \
 	tests/io/lab.c \
 	tests/io/lab.h \
+	tests/io/probe_server.c \
+	tests/io/probe_server.h \
+	tests/io/stall.c \
+	tests/io/stall.h \
 	tests/io/steer_fixture.c \
 	tests/io/steer_fixture.h \
 	tests/io/tls_pair.c \
@@ -131,11 +169,18 @@ IO_TESTS = \
 	tests/io/test_control_socket \
 	tests/io/test_ctl_words \
 	tests/io/test_dial \
+	tests/io/test_hooks \
 	tests/io/test_keeper \
 	tests/io/test_netlink \
 	tests/io/test_netmon \
 	tests/io/test_notify \
+	tests/io/test_portal \
+	tests/io/test_probe \
+	tests/io/test_proxy_dial \
+	tests/io/test_proxy_find \
 	tests/io/test_sandbox \
+	tests/io/test_sip_locate \
+	tests/io/test_sock_destroy \
 	tests/io/test_steer \
 	tests/io/test_steer_host \
 	tests/io/test_steer_policy \
@@ -156,6 +201,8 @@ tests_io_test_ctl_words_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_ctl_words_LDADD = $(IO_TEST_LDADD)
 tests_io_test_dial_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_dial_LDADD = $(IO_TEST_LDADD)
+tests_io_test_hooks_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_hooks_LDADD = $(IO_TEST_LDADD)
 tests_io_test_keeper_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_keeper_LDADD = $(IO_TEST_LDADD)
 tests_io_test_netlink_CPPFLAGS = $(IO_TEST_CPPFLAGS)
@@ -164,8 +211,20 @@ tests_io_test_netmon_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_netmon_LDADD = $(IO_TEST_LDADD)
 tests_io_test_notify_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_notify_LDADD = $(IO_TEST_LDADD)
+tests_io_test_portal_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_portal_LDADD = $(IO_TEST_LDADD)
+tests_io_test_probe_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_probe_LDADD = $(IO_TEST_LDADD)
+tests_io_test_proxy_dial_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_proxy_dial_LDADD = $(IO_TEST_LDADD)
+tests_io_test_proxy_find_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_proxy_find_LDADD = $(IO_TEST_LDADD:$(PROXY_LIBS)=)
 tests_io_test_sandbox_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sandbox_LDADD = $(IO_TEST_LDADD)
+tests_io_test_sip_locate_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_sip_locate_LDADD = $(IO_TEST_LDADD)
+tests_io_test_sock_destroy_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_sock_destroy_LDADD = $(IO_TEST_LDADD)
 tests_io_test_steer_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_steer_LDADD = $(IO_TEST_LDADD)
 tests_io_test_steer_SOURCES = tests/io/test_steer.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
@@ -196,9 +255,12 @@ FUZZERS = \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_control_socket \
 	tests/fuzz/fuzz_envelope \
+	tests/fuzz/fuzz_hook_message \
 	tests/fuzz/fuzz_http_answer \
 	tests/fuzz/fuzz_offload \
-	tests/fuzz/fuzz_packet
+	tests/fuzz/fuzz_packet \
+	tests/fuzz/fuzz_sip \
+	tests/fuzz/fuzz_stun
 noinst_PROGRAMS = $(FUZZERS)
 tests_fuzz_fuzz_config_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
@@ -208,10 +270,16 @@ tests_fuzz_fuzz_control_socket_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LI
 tests_fuzz_fuzz_control_socket_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_envelope_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_hook_message_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_hook_message_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_http_answer_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_http_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_offload_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_packet_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_sip_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_sip_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_stun_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_stun_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif

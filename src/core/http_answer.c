@@ -65,7 +65,7 @@ static bool may_be_status_line(struct view start)
 			return false;
 	}
 	return start.length <= STATUS_LINE_LEAST || start.octets[STATUS_LINE_LEAST] == ' ' ||
-		start.octets[STATUS_LINE_LEAST] == '\r' || start.octets[STATUS_LINE_LEAST] == '\n';
+	       start.octets[STATUS_LINE_LEAST] == '\r' || start.octets[STATUS_LINE_LEAST] == '\n';
 }
 
 static bool take_status_line(struct http_answer *answer, struct view line)
@@ -74,9 +74,9 @@ static bool take_status_line(struct http_answer *answer, struct view line)
 		return false;
 	const uint8_t *digits = line.octets + 9;
 	answer->status = (unsigned)(digits[0] - '0') * 100 + (unsigned)(digits[1] - '0') * 10 +
-		(unsigned)(digits[2] - '0');
-	struct view phrase = trim((struct view){
-		line.octets + STATUS_LINE_LEAST, line.length - STATUS_LINE_LEAST});
+			 (unsigned)(digits[2] - '0');
+	struct view phrase = trim(
+		(struct view){line.octets + STATUS_LINE_LEAST, line.length - STATUS_LINE_LEAST});
 	if (phrase.length < sizeof(answer->phrase) && text_is_clean(phrase.octets, phrase.length)) {
 		memcpy(answer->phrase, phrase.octets, phrase.length);
 		answer->phrase[phrase.length] = '\0';
@@ -106,7 +106,7 @@ static bool starts_with(struct view text, const char *word)
 static bool is_uri_octet(uint8_t octet)
 {
 	return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-		is_digit(octet) || (octet && strchr("-._~:/?#[]@!$&'()*+,;=%", octet));
+	       is_digit(octet) || (octet && strchr("-._~:/?#[]@!$&'()*+,;=%", octet));
 }
 
 /* Cut, it still names the page, though no longer what was to be told to it. */
@@ -175,8 +175,8 @@ static void take_field(struct head *head, struct view line)
 		take_location(answer, value);
 	} else if (is_field(line, "Content-Type", &value) && !head->has_type) {
 		head->has_type = true;
-		answer->html = starts_with(value, "text/html") ||
-			starts_with(value, "application/xhtml");
+		answer->html =
+			starts_with(value, "text/html") || starts_with(value, "application/xhtml");
 	}
 }
 
@@ -236,8 +236,7 @@ static struct view host_of(struct view authority)
 	const uint8_t *start = authority.octets, *end;
 	if (authority.length > 0 && start[0] == '[') {
 		end = memchr(start, ']', authority.length);
-		return end ? (struct view){start + 1, (size_t)(end - start) - 1}
-			   : (struct view){0};
+		return end ? (struct view){start + 1, (size_t)(end - start) - 1} : (struct view){0};
 	}
 	end = authority.length ? memchr(start, ':', authority.length) : NULL;
 	return (struct view){start, end ? (size_t)(end - start) : authority.length};

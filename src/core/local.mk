@@ -35,6 +35,8 @@ libcore_a_SOURCES = \
 	src/core/counters.h \
 	src/core/envelope.c \
 	src/core/envelope.h \
+	src/core/hook_message.c \
+	src/core/hook_message.h \
 	src/core/http_answer.c \
 	src/core/http_answer.h \
 	src/core/keepalive.c \
@@ -49,20 +51,37 @@ libcore_a_SOURCES = \
 	src/core/pool.h \
 	src/core/pool_range.c \
 	src/core/pool_range.h \
+	src/core/question.c \
+	src/core/question.h \
 	src/core/reason.c \
 	src/core/reason.h \
 	src/core/sched.c \
 	src/core/sched.h \
 	src/core/segment.c \
+	src/core/sip.c \
+	src/core/sip.h \
 	src/core/sip_dns.c \
 	src/core/sip_dns.h \
+	src/core/sip_lease.c \
+	src/core/sip_lease.h \
 	src/core/sip_request.c \
 	src/core/siphash.c \
 	src/core/siphash.h \
 	src/core/slab.c \
 	src/core/slab.h \
+	src/core/stun.c \
+	src/core/stun.h \
 	src/core/text.c \
 	src/core/text.h \
+	src/core/transport.h \
+	src/core/traversal.c \
+	src/core/traversal.h \
+	src/core/traversal_explain.c \
+	src/core/traversal_path.c \
+	src/core/traversal_run.c \
+	src/core/traversal_run.h \
+	src/core/traversal_verdict.c \
+	src/core/traversal_words.c \
 	src/core/tscfd_config.c \
 	src/core/tscfd_config.h \
 	src/core/tse_config.c \

@@ -17,21 +17,27 @@
 enum { PATH_ROOM = 4096, NAME_ROOM = 256 };
 
 struct options {
-	const char *run_dir, *profile;
-	bool json;
+	const char *run_dir, *profile, *config;
+	const char *argument; /* of the command, where it takes one */
+	bool json, redact;
 };
 
 static void print_help(void)
 {
-	puts("usage: tsectl [options] command\n"
+	puts("usage: tsectl [options] command [argument]\n"
 	     "\n"
 	     "  status          the tunnel's state, addresses, routes and counters\n"
 	     "  monitor         one line for every change, until interrupted\n"
 	     "  kick            try to connect now, or check whether the TSCF is there\n"
+	     "  report ok|failed\n"
+	     "                  an IMS app says how its registration without the tunnel went\n"
+	     "  probe           look at the network, change nothing, tell the verdict\n"
 	     "  down            release the tunnel and stop; tse-down does this and waits\n"
 	     "\n"
 	     "  -p, --profile NAME   of which profile (default: the only one that runs)\n"
 	     "  -j, --json           print the daemon's JSON instead of words\n"
+	     "  -c, --config FILE    with probe: the profile, if not /etc/tse/PROFILE.conf\n"
+	     "      --redact         with probe: without names and addresses\n"
 	     "      --run-dir DIR    where the daemons' sockets are (default: /run/tse)\n"
 	     "  -h, --help\n"
 	     "  -V, --version\n"
@@ -304,6 +310,42 @@ static enum ctl_status run_kick(const struct options *options, const char *path)
 	return run_plain(options, path, "kick");
 }
 
+static enum ctl_status run_report(const struct options *options, const char *path)
+{
+	enum ctl_status status;
+	json_t *answer = ctl_ask_at(path,
+		json_pack("{s:s, s:s}", "cmd", "report", "registration", options->argument),
+		&status);
+	if (answer && options->json)
+		ctl_print_json(answer);
+	json_decref(answer);
+	return status;
+}
+
+/* tse does it, in a process of its own: a daemon need not run, and one that
+ * does is not disturbed.  Does not return if tse is there. */
+static enum ctl_status run_probe(const struct options *options)
+{
+	char config[PATH_ROOM];
+	const char *arguments[8] = {"tse", "--probe", "--config", config};
+	int count = 4;
+
+	if (options->config)
+		snprintf(config, sizeof(config), "%s", options->config);
+	else
+		snprintf(config, sizeof(config), "/etc/tse/%s.conf",
+			options->profile ? options->profile : "default");
+	if (options->json)
+		arguments[count++] = "--json";
+	if (options->redact)
+		arguments[count++] = "--redact";
+	execvp(arguments[0], (char *const *)arguments);
+	execv("/usr/local/sbin/tse", (char *const *)arguments);
+	execv("/usr/sbin/tse", (char *const *)arguments);
+	ctl_complain("cannot start tse: %s", strerror(errno));
+	return CTL_ERROR;
+}
+
 static enum ctl_status run_down(const struct options *options, const char *path)
 {
 	return run_plain(options, path, "release");
@@ -311,26 +353,35 @@ static enum ctl_status run_down(const struct options *options, const char *path)
 
 /* --- command line -------------------------------------------------------- */
 
-static const char *const commands[] = {"status", "monitor", "kick", "down", NULL};
+static const char *const commands[] = {"status", "monitor", "kick", "down", "report", "probe", NULL};
+enum { COMMAND_REPORT = 4, COMMAND_PROBE };
 static enum ctl_status (*const runs[])(const struct options *, const char *) = {
-	run_status, run_monitor, run_kick, run_down};
+	run_status, run_monitor, run_kick, run_down, run_report};
 
 /* -1: go on; else the exit status. */
 static int read_options(int argc, char **argv, struct options *options)
 {
-	enum { OPTION_RUN_DIR = 256 };
+	enum { OPTION_RUN_DIR = 256, OPTION_REDACT };
 	static const struct option known[] = {
 		{"run-dir", required_argument, NULL, OPTION_RUN_DIR},
+		{"config", required_argument, NULL, 'c'},
+		{"redact", no_argument, NULL, OPTION_REDACT},
 		{"profile", required_argument, NULL, 'p'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
-	for (int option; (option = getopt_long(argc, argv, "p:jhV", known, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "c:p:jhV", known, NULL)) != -1;) {
 		switch (option) {
 		case OPTION_RUN_DIR:
 			options->run_dir = optarg;
+			break;
+		case OPTION_REDACT:
+			options->redact = true;
+			break;
+		case 'c':
+			options->config = optarg;
 			break;
 		case 'p':
 			options->profile = optarg;
@@ -358,13 +409,19 @@ int main(int argc, char **argv)
 	int early = read_options(argc, argv, &options);
 	if (early >= 0)
 		return ctl_finish((enum ctl_status)early);
-	if (argc - optind != 1) {
-		ctl_complain("which command? status, monitor, kick or down; see --help");
-		return CTL_USAGE;
-	}
-	int command = ctl_find_command(commands, argv[optind]);
+	int command = optind < argc ? ctl_find_command(commands, argv[optind]) : 0;
 	if (command < 0)
 		return CTL_USAGE;
+	if (argc - optind != (command == COMMAND_REPORT ? 2 : 1)) {
+		ctl_complain(command == COMMAND_REPORT
+				? "report what? report ok, or report failed"
+				: "one command: status, monitor, kick, report, probe or down; see "
+				  "--help");
+		return CTL_USAGE;
+	}
+	options.argument = argv[optind + 1];
+	if (command == COMMAND_PROBE)
+		return run_probe(&options);
 	enum ctl_status status = find_socket(&options, path);
 	if (status == CTL_OK)
 		status = runs[command](&options, path);

@@ -261,6 +261,7 @@ static void finish(struct dial *dial, enum dial_failure failure, struct attempt 
 		winner->io.fd = -1;
 	} else {
 		result.why = dial->why;
+		result.error = dial->race.error;
 	}
 	ev_timer_stop(dial->loop, &dial->timer);
 	close_endpoint(dial);

@@ -26,6 +26,7 @@ struct dial_result {
 	size_t endpoint;        /* which of the endpoints it is, or the last one tried */
 	struct address address; /* connected to; version 0 when failed */
 	uint16_t port;
+	int error;         /* UNREACHABLE: what the last endpoint answered; 0: only silence */
 	struct reason why; /* when failed: every address tried with its errno, in words */
 };
 

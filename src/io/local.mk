@@ -1,7 +1,8 @@
 # Linux: each file wraps one kernel facility or one library.
 noinst_LIBRARIES += libio.a
 libio_a_CPPFLAGS = $(AM_CPPFLAGS) $(WOLFSSL_CFLAGS) $(LIBCRYPTO_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) \
-	$(CARES_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS)
+	$(CARES_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS) $(CURL_CFLAGS) \
+	$(PROXY_CFLAGS)
 libio_a_SOURCES = \
 	src/io/aead.c \
 	src/io/aead.h \
@@ -17,8 +18,16 @@ libio_a_SOURCES = \
 	src/io/control_socket.h \
 	src/io/dial.c \
 	src/io/dial.h \
+	src/io/errand.c \
+	src/io/errand.h \
+	src/io/hooks.c \
+	src/io/hooks.h \
+	src/io/hooks_runner.c \
+	src/io/hooks_runner.h \
 	src/io/keeper.c \
 	src/io/keeper.h \
+	src/io/lease_files.c \
+	src/io/lease_files.h \
 	src/io/log.c \
 	src/io/log.h \
 	src/io/mark.c \
@@ -34,6 +43,24 @@ libio_a_SOURCES = \
 	src/io/netns.h \
 	src/io/notify.c \
 	src/io/notify.h \
+	src/io/portal.c \
+	src/io/portal.h \
+	src/io/probe.c \
+	src/io/probe.h \
+	src/io/probe_socket.c \
+	src/io/probe_socket.h \
+	src/io/probe_step.c \
+	src/io/probe_step.h \
+	src/io/proxy_answer.c \
+	src/io/proxy_answer.h \
+	src/io/proxy_dial.c \
+	src/io/proxy_dial.h \
+	src/io/proxy_exchange.c \
+	src/io/proxy_exchange.h \
+	src/io/proxy_find.c \
+	src/io/proxy_find.h \
+	src/io/proxy_url.c \
+	src/io/proxy_url.h \
 	src/io/race.c \
 	src/io/race.h \
 	src/io/resolve.c \
@@ -41,6 +68,10 @@ libio_a_SOURCES = \
 	src/io/sandbox.c \
 	src/io/sandbox.h \
 	src/io/sandbox_filter.c \
+	src/io/sip_locate.c \
+	src/io/sip_locate.h \
+	src/io/sock_destroy.c \
+	src/io/sock_destroy.h \
 	src/io/tls.c \
 	src/io/tls.h \
 	src/io/tls_context.c \

@@ -88,6 +88,8 @@ static void fail(struct attempt *attempt, int error)
 			sizeof(words) - strlen(words) - 1);
 	close_attempt(attempt);
 	reject(attempt, words);
+	if (error != ETIMEDOUT)
+		attempt->race->error = error;
 	attempt->race->next_attempt = 0; /* RFC 8305 5: the next need not wait */
 }
 

@@ -49,6 +49,7 @@ struct race {
 	size_t count, started;
 	uint8_t last_version;
 	uint64_t next_attempt; /* us; once one has started */
+	int error;             /* errno of the last address that said no; 0: only silence */
 	bool local_fault;      /* no other address could mend it; `why` says it */
 };
 

@@ -108,16 +108,39 @@ static struct lease *fresh_lease(
 	return pool_lease(session->worker->pool, session->identity, instance, now);
 }
 
-/* Where this request is at home: the lease that it wants back, or the one it
- * had last, is there. */
-static unsigned home_worker(const struct session *session, const struct control_message *request)
+/* Hands the request on unless this worker is the right one to resume it: the one
+ * that owns the lease which the token names. */
+static bool belongs_to_token_owner(
+	struct session *session, const struct control_message *request)
 {
-	const struct worker_group *group = session->worker->group;
+	if (session->token_tried || !control_has(request, TAG_RESUME_TOKEN))
+		return false;
+	unsigned owner = worker_of_token(session->worker->group, &request->resume_token);
+	if (owner == session->worker->index)
+		return false;
+	session_pass_on(session, owner);
+	return true;
+}
+
+/* The same for a fresh lease: at home a client finds the one that it had last;
+ * where nothing is left, the next worker may have something in its share. */
+static bool goes_to_next_worker(struct session *session, const struct control_message *request)
+{
+	const struct worker *worker = session->worker;
 	uint8_t instance[CONTROL_INSTANCE];
-	if (control_has(request, TAG_RESUME_TOKEN))
-		return worker_of_token(group, &request->resume_token);
-	get_instance(request, instance);
-	return worker_of_client(group, session->identity, instance);
+	if (!session->at_home) {
+		get_instance(request, instance);
+		session->at_home = true;
+		unsigned home = worker_of_client(worker->group, session->identity, instance);
+		if (home == worker->index)
+			return false;
+		session_pass_on(session, home);
+		return true;
+	}
+	if (session->exhausted == 0 || session->exhausted >= worker->count)
+		return false;
+	session_pass_on(session, (worker->index + 1) % worker->count);
+	return true;
 }
 
 static void send_configuration(struct session *session, const struct control_message *request,
@@ -169,14 +192,12 @@ static void configure(struct session *session, const struct control_message *req
 		refuse(session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
 		return;
 	}
-	unsigned home = home_worker(session, request);
-	if (session->hops == 0 && home != worker->index) {
-		session_pass_on(session, home);
+	if (belongs_to_token_owner(session, request))
 		return;
-	}
 
 	enum control_result result = RESULT_OK;
-	struct lease *lease = resume(session, request, now);
+	struct lease *lease = session->token_tried ? NULL : resume(session, request, now);
+	session->token_tried = true;
 	if (!lease && tls_resumed(session->lane.tls) &&
 		config->client_auth == CLIENT_AUTH_REQUIRE) {
 		refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
@@ -190,14 +211,16 @@ static void configure(struct session *session, const struct control_message *req
 		return;
 	}
 	if (!lease) {
+		if (goes_to_next_worker(session, request))
+			return;
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
 		lease = fresh_lease(session, request, now);
 	}
-	if (!lease && session->hops < worker->count - 1) {
-		/* Nothing left here; another worker's share may have some. */
-		session_pass_on(session, (worker->index + 1) % worker->count);
-		return;
+	if (!lease) {
+		session->exhausted++;
+		if (goes_to_next_worker(session, request))
+			return;
 	}
 	if (!lease) {
 		refuse(session, request, RESULT_NO_ADDRESS, RETRY_NO_ADDRESS,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "io/log.h"
@@ -154,11 +153,6 @@ static int open_workers(struct tscfd *tscfd, struct reason *why)
 	if (!tscfd->group.workers) {
 		reason_set(why, "out of memory for %u workers", tscfd->group.count);
 		return -ENOMEM;
-	}
-	if (getrandom(tscfd->group.key, sizeof(tscfd->group.key), 0) < 0) {
-		int failed = errno;
-		reason_set(why, "no random numbers: %s", strerror(failed));
-		return -failed;
 	}
 	int error = 0;
 	for (unsigned i = 0; !error && i < tscfd->group.count; i++)

@@ -337,7 +337,6 @@ void session_pass_on(struct session *session, unsigned destination)
 	list_remove(worker, session);
 	session->state = SESSION_LEAVING;
 	session->destination = destination;
-	session->hops++;
 	session->next = worker->leaving;
 	worker->leaving = session;
 	worker->passed_on++;

@@ -37,7 +37,10 @@ struct session {
 	struct keepalive keepalive;
 	struct message passage; /* while it goes to another worker */
 	unsigned destination;   /* that worker's index */
-	unsigned hops;          /* how often it was passed on */
+	/* Where it has been: with the owner of its token, at its home worker, and
+	 * at how many workers that had no address left. */
+	bool token_tried, at_home;
+	unsigned exhausted;
 	uint64_t since;        /* us, when the tunnel came up */
 	int64_t since_epoch;   /* s, the same for people */
 	bool confirmed;        /* the client has seen its Configuration Response */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/siphash.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "tscfd/identity.h"
@@ -60,11 +61,14 @@ unsigned worker_of_token(const struct worker_group *group, const struct view *to
 unsigned worker_of_client(const struct worker_group *group, const char *identity,
 	const uint8_t instance[CONTROL_INSTANCE])
 {
+	/* Not secret, and the same after a restart: who aims at one worker with
+	 * many identities only makes his own tunnels slower. */
+	static const uint8_t key[SIPHASH_KEY];
 	uint8_t name[CONTROL_INSTANCE + POOL_IDENTITY_MAX];
 	size_t length = strnlen(identity, POOL_IDENTITY_MAX);
 	memcpy(name, instance, CONTROL_INSTANCE);
 	memcpy(name + CONTROL_INSTANCE, identity, length);
-	return (unsigned)(siphash(group->key, name, CONTROL_INSTANCE + length) % group->count);
+	return (unsigned)(siphash(key, name, CONTROL_INSTANCE + length) % group->count);
 }
 
 static void count_all(const struct worker *worker, struct counters *total)

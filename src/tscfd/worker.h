@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 #include "core/pool.h"
-#include "core/siphash.h"
 #include "tscfd/listener.h"
 #include "tscfd/mailbox.h"
 #include "tscfd/settings.h"
@@ -22,7 +21,6 @@ struct session;
 struct worker_group {
 	struct worker *workers;
 	unsigned count;
-	uint8_t key[SIPHASH_KEY];  /* for worker_of_client() */
 	_Atomic unsigned tunnels; /* for max-tunnels */
 };
 

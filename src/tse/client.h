@@ -1,37 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The client of one TSCF: gets a tunnel, keeps it, gets it back.
+/* The client: carries out what core/traversal decides, and holds the tunnel
+ * when there is one.
  *
- *   DIALING -> HANDSHAKE -> CONFIGURING -> CONFIRMING -> UP
- *      ^                                                 |
- *      +------------------- WAITING <-- whatever fails --+
+ *   probing      steps 1a, 1b              \
+ *   connection   steps 2, 3 up to TLS       >-- results --> core/traversal
+ *   negotiate    the tunnel on a connection /                   |
+ *        ^                                                      |
+ *        +----- actions: start, cancel, use, leave, kernel <----+
  *
  * Interface, inner addresses and routes stay while it reconnects; only the
  * carrier goes off, and then IMS traffic is unreachable instead of leaking. */
 #ifndef TSCF_TSE_CLIENT_H
 #define TSCF_TSE_CLIENT_H
 
-#include "core/backoff.h"
 #include "core/keepalive.h"
-#include "io/dial.h"
 #include "io/netmon.h"
+#include "io/sock_destroy.h"
+#include "tse/connection.h"
 #include "tse/launch.h"
+#include "tse/probing.h"
 #include "tse/steer.h"
 #include "tunnel.h"
 
-enum {
-	CLIENT_CACHED = 16, /* addresses that the TSCF's name had */
-	CLIENT_TEXT = 256,
-};
-
-enum client_state {
-	CLIENT_DIALING,
-	CLIENT_HANDSHAKE,
-	CLIENT_CONFIGURING,
-	CLIENT_CONFIRMING, /* configured; the first keep-alive is under way */
-	CLIENT_UP,
-	CLIENT_WAITING, /* for the next attempt */
-	CLIENT_STOPPED,
-};
+enum { CLIENT_TEXT = 256, CLIENT_QUEUE = 8, CLIENT_PATHS = 2 };
 
 /* What the TSCF said in its Configuration Response, kept as our own copy. */
 struct client_grant {
@@ -51,11 +42,21 @@ struct client_grant {
 	size_t token_length;
 };
 
-/* How the last attempt ended. */
+/* How the tunnel, or the last attempt at one, ended. */
 struct client_failure {
+	enum traversal_state outcome; /* failed or refused */
+	enum traversal_cause cause;
 	enum exit_status status;
-	bool refused; /* TLS worked; the TSCF said no */
-	struct reason why;
+	uint32_t retry_after; /* s, as the TSCF asked; 0: not told */
+	struct reason why;    /* empty: there was none */
+};
+
+/* What was last published, to publish only news. */
+struct client_news {
+	const char *state; /* client_state_name() */
+	enum traversal_verdict verdict;
+	enum traversal_firewall firewall;
+	uint64_t next_run; /* us */
 };
 
 struct client {
@@ -63,37 +64,44 @@ struct client {
 	const struct tse_config *config; /* borrowed */
 	const char *profile;             /* borrowed */
 	struct launch *launch;           /* borrowed */
-	struct steer *steer;             /* borrowed */
-	struct tun *tun;                 /* borrowed */
-	struct tls_context *tls;         /* borrowed */
+	struct steer *steer;             /* borrowed; NULL: nothing may be changed */
+	struct tun *tun;                 /* borrowed; NULL likewise */
 	uint8_t instance[CONTROL_INSTANCE];
 
-	enum client_state state;
+	struct traversal traversal;
+	struct traversal_event queue[CLIENT_QUEUE]; /* that came while one was handled */
+	size_t queued;
+	bool handling;
+	enum traversal_state shown[TRAVERSAL_STEPS]; /* to whoever waits for the start */
+	bool stopped;
 	enum exit_status outcome; /* of the process, when it stops */
-	struct dial *dial;
-	struct lane lane;
-	bool lane_in_use;
+
+	struct probing probing[CLIENT_PATHS];      /* steps 1a and 1b */
+	struct connection_pool pool;
+	struct connection *pending[CLIENT_PATHS];  /* steps 2 and 3 */
+	struct connection *current;                /* carries the tunnel, or will */
+	bool configured;                           /* it has a grant */
+	bool checking;                             /* traversal waits for a sign of life */
 	struct datapath datapath;
 	struct tunnel tunnel;
 	struct keepalive keepalive;
-	struct backoff backoff;
 	struct netmon netmon;
-	struct ev_timer timer; /* retry, answer timeout or keep-alive, by state */
+	struct sock_destroy sock_destroy;
+	struct ev_timer traversal_timer, keepalive_timer, media_timer;
 	struct ev_prepare reap;
 	uint16_t transaction;
-	uint32_t retry_after; /* s, as the TSCF asked */
 
-	struct address outer; /* connected to */
-	uint16_t outer_port;
-	size_t endpoint;
-	struct address cached[CLIENT_CACHED];
-	size_t cached_count;
 	struct client_grant grant;
+	struct prefix known[CONTROL_ROUTES_MAX]; /* IMS prefixes, to be blocked without a tunnel */
+	size_t known_count;
 	struct client_failure failure;
+	struct client_news told;
 	struct reason farewell; /* what the TSCF said before it closed; empty: nothing */
-	uint64_t attempt_started, connected, up_since; /* us */
-	int64_t since_epoch;                           /* s, of the last change of state */
-	uint64_t retry_at;                             /* us */
+	bool plan_applied;      /* interface, addresses and routes are there */
+	uint64_t wrong_source_told; /* us */
+	bool media;             /* as last told to core/traversal */
+	uint64_t attempt_started, up_since; /* us */
+	int64_t since_epoch;                /* s, of the last change that people see */
 	unsigned reconnects, generation;
 
 	/* Called after every change that people may see. */
@@ -106,32 +114,44 @@ struct client_setup {
 	const struct tse_config *config;
 	const char *profile;
 	struct launch *launch;
-	struct steer *steer;
+	struct steer *steer; /* NULL with tun: only probes */
 	struct tun *tun;
 	struct tls_context *tls;
 	const uint8_t *instance; /* CONTROL_INSTANCE octets */
+	const struct prefix *known; /* IMS prefixes known before the TSCF names them */
+	size_t known_count;
+	const char *session_proxy; /* what tse-up found; NULL: nothing */
+	char *proxy_password;      /* NULL: none */
 	void (*changed)(void *user);
 	void *user;
 };
 
 /* Everything in `setup` is borrowed.  0 or -errno. */
 int client_init(struct client *client, const struct client_setup *setup, struct reason *why);
-/* Makes the first attempt. */
+/* Begins with step 1. */
 void client_start(struct client *client);
 /* Tries again now, or asks the peer whether it is there. */
 void client_kick(struct client *client);
+/* An app says how its registration went, which overrides our probes. */
+void client_report(struct client *client, bool registered);
 /* Releases the tunnel and leaves the loop; `outcome` becomes the exit status. */
 void client_stop(struct client *client, enum exit_status outcome);
 void client_fini(struct client *client);
 
-const char *client_state_name(enum client_state state);
+/* "probing", "dialing", "handshake", "configuring", "up", "direct",
+ * "reconnecting", "waiting", "stopping". */
+const char *client_state_name(const struct client *client);
+static inline bool client_is_up(const struct client *client)
+{
+	return client->current && client->traversal.confirmed;
+}
 
-/* Shared by client.c and negotiate.c. */
-void client_enter(struct client *client, enum client_state state);
-/* The TSCF has answered through the tunnel. */
-void client_came_up(struct client *client);
-/* The attempt (or the tunnel) is over: waits and tries again, or gives up when
- * somebody waits for the start. */
-void client_fail(struct client *client, enum exit_status status, const char *why);
+/* Shared with negotiate.c. */
+
+/* The TSCF has answered a Keep-alive Request through the tunnel. */
+void client_alive(struct client *client);
+/* The connection in use is of no use any more: drops it and lets traversal
+ * decide.  failure->why may be the text of that very connection. */
+void client_lose(struct client *client, const struct client_failure *failure);
 
 #endif

@@ -17,7 +17,11 @@ enum exit_status {
 	STATUS_REFUSED = 10,        /* TLS works, but the TSCF refuses: no address, policy, ... */
 	STATUS_TIMEOUT = 11,
 	STATUS_CONFLICT = 12, /* an IMS prefix overlaps a local network */
-	STATUS_PROTOCOL = 13, /* what answered is no TSCF, or broke the protocol */
+	STATUS_PROTOCOL = 13,      /* what answered is no TSCF, or broke the protocol */
+	STATUS_PROXY_AUTH = 14,    /* the HTTP proxy wants credentials */
+	STATUS_CAPTIVE = 15,       /* a captive portal wants a person first */
+	STATUS_MEDIA_BLOCKED = 16, /* SIP passes, media cannot, and there is no tunnel */
+	STATUS_PROXY = 17,         /* the HTTP proxy does not let the tunnel through */
 };
 
 #endif

@@ -20,11 +20,23 @@ enum { PATH_ROOM = 4200 };
 
 static const char *verdict(const struct client *client)
 {
-	if (client->state == CLIENT_UP)
-		return "tunnel";
-	if (client->failure.refused)
-		return "refused";
-	return client->failure.status == STATUS_UP ? "unknown" : "dead";
+	return traversal_verdict_name(client->traversal.finding.verdict);
+}
+
+static const char *firewall(const struct client *client)
+{
+	return traversal_firewall_name(client->traversal.finding.firewall);
+}
+
+/* How the tunnel runs, or that none is needed. */
+static const char *transport(const struct client *client)
+{
+	const struct traversal *traversal = &client->traversal;
+	if (traversal->path == TRAVERSAL_PATH_DIRECT)
+		return "none";
+	if (!client_is_up(client))
+		return "";
+	return traversal->path == TRAVERSAL_PATH_PROXY ? "proxy" : "direct";
 }
 
 static const char *format_time(int64_t seconds, char text[32])
@@ -50,7 +62,7 @@ static const char *pcscf_text(
 
 static const char *reason_text(const struct client *client)
 {
-	return client->state == CLIENT_UP ? "" : client->failure.why.text;
+	return client_is_up(client) ? "" : client->failure.why.text;
 }
 
 /* --- the state file ------------------------------------------------------- */
@@ -64,28 +76,60 @@ static void write_value(FILE *file, const char *key, const char *value)
 	fputs("'\n", file);
 }
 
+/* The texts of the state, for the file and for hooks. */
+struct state_text {
+	char inner4[PREFIX_TEXT_MAX], inner6[PREFIX_TEXT_MAX], generation[16];
+	char pcscf[CONTROL_PCSCF_MAX * (CLIENT_TEXT + 1)];
+};
+
+static void list_pcscf(const struct client_grant *grant, char *out, size_t size)
+{
+	char text[ADDRESS_TEXT_MAX];
+	size_t at = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < grant->pcscf_count && at < size; i++)
+		at += (size_t)snprintf(
+			out + at, size - at, "%s%s", i ? " " : "", pcscf_text(grant, i, text));
+}
+
+static struct hook_values state_values(const struct client *client, struct state_text *text)
+{
+	const struct client_grant *grant = &client->grant;
+	list_pcscf(grant, text->pcscf, sizeof(text->pcscf));
+	snprintf(text->generation, sizeof(text->generation), "%u", client->generation);
+	return (struct hook_values){.text = {
+		[HOOK_STATE] = client_state_name(client),
+		[HOOK_FIREWALL] = firewall(client),
+		[HOOK_VERDICT] = verdict(client),
+		[HOOK_TRANSPORT] = transport(client),
+		[HOOK_IFACE] = client->tun ? client->tun->name : "",
+		[HOOK_INNER4] = inner_text(&grant->plan.inner4, text->inner4),
+		[HOOK_INNER6] = inner_text(&grant->plan.inner6, text->inner6),
+		[HOOK_PCSCF] = text->pcscf,
+		[HOOK_IMS_SECURITY] = grant->ims_security_off ? "may-disable" : "keep",
+		[HOOK_PROFILE] = client->profile,
+		[HOOK_GENERATION] = text->generation,
+	}};
+}
+
 static void write_state(const struct client *client, FILE *file)
 {
-	char text[PREFIX_TEXT_MAX], since[32], pcscf[CONTROL_PCSCF_MAX * (CLIENT_TEXT + 1)];
-	const struct client_grant *grant = &client->grant;
-	size_t at = 0;
+	struct state_text text;
+	char since[32];
+	struct hook_values values = state_values(client, &text);
 
-	pcscf[0] = '\0';
-	for (size_t i = 0; i < grant->pcscf_count; i++)
-		at += (size_t)snprintf(pcscf + at, sizeof(pcscf) - at, "%s%s", i ? " " : "",
-			pcscf_text(grant, i, text));
-	write_value(file, "STATE", client_state_name(client->state));
-	write_value(file, "FIREWALL", "unknown");
-	write_value(file, "VERDICT", verdict(client));
-	write_value(file, "TRANSPORT", client->state == CLIENT_UP ? "direct" : "");
-	write_value(file, "IFACE", client->tun->name);
-	write_value(file, "INNER4", inner_text(&grant->plan.inner4, text));
-	write_value(file, "INNER6", inner_text(&grant->plan.inner6, text));
-	write_value(file, "PCSCF", pcscf);
-	write_value(file, "IMS_SECURITY", grant->ims_security_off ? "may-disable" : "keep");
+	write_value(file, "STATE", values.text[HOOK_STATE]);
+	write_value(file, "FIREWALL", values.text[HOOK_FIREWALL]);
+	write_value(file, "VERDICT", values.text[HOOK_VERDICT]);
+	write_value(file, "TRANSPORT", values.text[HOOK_TRANSPORT]);
+	write_value(file, "IFACE", values.text[HOOK_IFACE]);
+	write_value(file, "INNER4", values.text[HOOK_INNER4]);
+	write_value(file, "INNER6", values.text[HOOK_INNER6]);
+	write_value(file, "PCSCF", values.text[HOOK_PCSCF]);
+	write_value(file, "IMS_SECURITY", values.text[HOOK_IMS_SECURITY]);
 	write_value(file, "SINCE", format_time(client->since_epoch, since));
 	write_value(file, "REASON", reason_text(client));
-	fprintf(file, "GENERATION='%u'\n", client->generation);
+	write_value(file, "GENERATION", values.text[HOOK_GENERATION]);
 }
 
 /* Written aside and renamed, so that a reader never sees half of it. */
@@ -154,40 +198,64 @@ static json_t *counters_json(const struct client *client)
 
 static json_t *tls_json(const struct client *client)
 {
-	bool open = client->lane_in_use && client->lane.state == LANE_OPEN;
+	const struct lane *lane = client->current ? &client->current->lane : NULL;
+	bool open = lane && lane->state == LANE_OPEN;
 	return json_pack("{s:s, s:s, s:b, s:s}", "version",
-		open ? tls_version(client->lane.tls) : "", "cipher",
-		open ? tls_cipher(client->lane.tls) : "", "resumed",
-		open && tls_resumed(client->lane.tls), "aead", tls_aead_name());
+		open ? tls_version(lane->tls) : "", "cipher",
+		open ? tls_cipher(lane->tls) : "", "resumed",
+		open && tls_resumed(lane->tls), "aead", tls_aead_name());
 }
 
 static json_t *tscf_json(const struct client *client)
 {
 	char text[ADDRESS_TEXT_MAX];
-	const struct config_endpoint *server = &client->config->servers.items[client->endpoint];
+	const struct connection *current = client->current;
+	const struct config_endpoint *server =
+		&client->config->servers.items[current ? current->endpoint : 0];
 	return json_pack("{s:s, s:s, s:i, s:s}", "host", server->host, "address",
-		client->outer.version ? address_format(&client->outer, text) : "", "port",
-		(int)server->port, "name", client->grant.software);
+		current && current->outer.version ? address_format(&current->outer, text) : "",
+		"port", (int)server->port, "name", client->grant.software);
 }
 
 static json_t *retry_json(const struct client *client)
 {
-	uint64_t now = clock_now();
-	if (client->state != CLIENT_WAITING)
+	uint64_t now = clock_now(), next = client->traversal.next_run;
+	if (client_is_up(client) || client->traversal.running || next == TRAVERSAL_NEVER)
 		return json_null();
-	return json_real(client->retry_at > now ? (double)(client->retry_at - now) / 1e6 : 0.);
+	return json_real(next > now ? (double)(next - now) / 1e6 : 0.);
 }
 
-static json_t *status_json(const struct client *client)
+/* One member per step: what was tried, and what came of it. */
+static json_t *steps_json(const struct client *client)
+{
+	json_t *array = json_array();
+	for (enum traversal_step step = TRAVERSAL_SIP; step <= TRAVERSAL_PROXY; step++) {
+		const struct traversal_record *record = &client->traversal.steps[step];
+		char evidence[TRAVERSAL_EVIDENCE];
+		bool ended = record->ended >= record->started;
+		json_array_append_new(array,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "step",
+				traversal_step_name(step), "state",
+				traversal_state_name(record->state), "cause",
+				traversal_cause_name(record->cause), "target", record->target,
+				"evidence",
+				traversal_evidence(record, evidence, sizeof(evidence)), "status",
+				(int)record->status, "ms",
+				ended ? (double)(record->ended - record->started) / 1000. : 0.));
+	}
+	return array;
+}
+
+json_t *indicate_status(const struct client *client)
 {
 	char inner4[PREFIX_TEXT_MAX], inner6[PREFIX_TEXT_MAX], since[32];
 	const struct client_grant *grant = &client->grant;
-	bool up = client->state == CLIENT_UP;
+	bool up = client_is_up(client);
 
 	json_t *status = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "ok", 1,
-		"profile", client->profile, "state", client_state_name(client->state), "firewall",
-		"unknown", "verdict", verdict(client), "transport", up ? "direct" : "", "interface",
-		client->tun->name, "inner4", inner_text(&grant->plan.inner4, inner4), "inner6",
+		"profile", client->profile, "state", client_state_name(client), "firewall",
+		firewall(client), "verdict", verdict(client), "transport", transport(client), "interface",
+		client->tun ? client->tun->name : "", "inner4", inner_text(&grant->plan.inner4, inner4), "inner6",
 		inner_text(&grant->plan.inner6, inner6), "mtu", (int)grant->plan.mtu);
 	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:i, s:i, s:f, s:b}",
 		"routes", routes_json(&grant->plan), "pcscf", pcscf_json(grant), "dns",
@@ -203,6 +271,11 @@ static json_t *status_json(const struct client *client)
 		(int)(client->tunnel.sched.bulk_octets + client->tunnel.sched.realtime_octets),
 		"counters", counters_json(client), "reason", reason_text(client), "version",
 		PACKAGE_VERSION, "retry_in_s", retry_json(client), "pid", (int)getpid());
+	const struct traversal_finding *finding = &client->traversal.finding;
+	json_object_set_new(status, "steps", steps_json(client));
+	json_object_set_new(status, "evidence", json_string(finding->evidence));
+	json_object_set_new(status, "next_step",
+		json_string(traversal_next_step(finding->verdict, finding->cause)));
 	json_object_update(status, more);
 	json_object_update(status, rest);
 	json_decref(more);
@@ -212,19 +285,35 @@ static json_t *status_json(const struct client *client)
 
 /* --- requests and changes ------------------------------------------------- */
 
+/* {"cmd":"report","registration":"ok|failed"}: an app knows best. */
+static void on_report(
+	struct indicate *indicate, struct control_client *client, const json_t *request)
+{
+	const char *registration = json_string_value(json_object_get(request, "registration"));
+	bool ok = registration && strcmp(registration, "ok") == 0;
+	if (!ok && (!registration || strcmp(registration, "failed") != 0)) {
+		control_client_refuse(client, "\"registration\" must be \"ok\" or \"failed\"");
+		return;
+	}
+	control_client_send(client, json_pack("{s:b}", "ok", 1));
+	client_report(indicate->client, ok);
+}
+
 static void on_request(void *user, struct control_client *client, const json_t *request)
 {
 	struct indicate *indicate = user;
 	const char *command = json_string_value(json_object_get(request, "cmd"));
 
 	if (command && strcmp(command, "status") == 0) {
-		control_client_send(client, status_json(indicate->client));
+		control_client_send(client, indicate_status(indicate->client));
 	} else if (command && strcmp(command, "monitor") == 0) {
 		control_client_subscribe(client);
-		control_client_send(client, status_json(indicate->client));
+		control_client_send(client, indicate_status(indicate->client));
 	} else if (command && strcmp(command, "kick") == 0) {
 		control_client_send(client, json_pack("{s:b}", "ok", 1));
 		client_kick(indicate->client);
+	} else if (command && strcmp(command, "report") == 0) {
+		on_report(indicate, client, request);
 	} else if (command && strcmp(command, "release") == 0) {
 		if (control_client_uid(client) != 0) {
 			control_client_refuse(client, "only root may take the tunnel down");
@@ -233,7 +322,7 @@ static void on_request(void *user, struct control_client *client, const json_t *
 		control_client_send(client, json_pack("{s:b}", "ok", 1));
 		client_stop(indicate->client, STATUS_UP);
 	} else if (command) {
-		control_client_refuse(client, "unknown command: status, monitor, kick or release");
+		control_client_refuse(client, "unknown command: status, monitor, report, kick or release");
 	} else {
 		control_client_refuse(client, "no \"cmd\" in the request");
 	}
@@ -246,17 +335,22 @@ void indicate_changed(void *user)
 	char text[PREFIX_TEXT_MAX];
 
 	replace_state_file(indicate);
-	json_t *status = status_json(client);
+	if (indicate->hooks) {
+		struct state_text texts;
+		struct hook_values values = state_values(client, &texts);
+		hooks_run(indicate->hooks, &values);
+	}
+	json_t *status = indicate_status(client);
 	control_socket_publish(indicate->socket, status);
 	json_decref(status);
-	if (client->state == CLIENT_UP) {
+	if (client_is_up(client)) {
 		const struct steer_plan *plan = &client->grant.plan;
 		notify_send("READY=1\nSTATUS=tunnel up, %s",
 			inner_text(plan->inner4.address.version ? &plan->inner4 : &plan->inner6, text));
-	} else if (client->state == CLIENT_STOPPED) {
+	} else if (client->stopped) {
 		notify_send("STOPPING=1");
 	} else {
-		notify_send("STATUS=%s%s%s", client_state_name(client->state),
+		notify_send("STATUS=%s%s%s", client_state_name(client),
 			*reason_text(client) ? ": " : "", reason_text(client));
 	}
 }

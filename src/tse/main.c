@@ -16,7 +16,9 @@
 #include "io/notify.h"
 #include "io/sandbox.h"
 #include "tse/client.h"
+#include "tse/credentials.h"
 #include "tse/indicate.h"
+#include "tse/look.h"
 #include "tse/options.h"
 #include "tse/remember.h"
 
@@ -31,8 +33,13 @@ struct tse {
 	struct tls_context *tls;
 	struct tun tun;
 	struct steer *steer;
+	struct prefix known[CONTROL_ROUTES_MAX];
+	size_t known_count;
+	char *proxy_password;
 	struct sandbox_user user;
 	struct launch launch;
+	struct config_log log; /* as it was opened */
+	struct hooks hooks;
 	struct ev_loop *loop;
 	struct indicate indicate;
 	struct client client;
@@ -83,23 +90,16 @@ static int read_profile(struct tse *tse, struct reason *why)
 
 static int check_version_limits(const struct tse_config *config, struct reason *why)
 {
-	if (config->mode == MODE_PROBE_ONLY)
-		reason_set(why, "[traversal] mode = probe-only: this version has no probes yet; "
-				"use mode = always");
-	else if (config->peer == PEER_24322)
-		reason_set(why, "[tscf] peer = 24322: this version speaks to a tscfd only; "
-				"use peer = native");
-	else
+	if (config->peer != PEER_24322)
 		return 0;
+	reason_set(why, "[tscf] peer = 24322: this version speaks to a tscfd only; "
+			"use peer = native");
 	return -EINVAL;
 }
 
 static void warn_inert(const struct tse_config *config)
 {
 	const struct config_key *key = NULL;
-	if (config->mode == MODE_AUTO)
-		log_line(LOG_WARNING, "[traversal] mode = auto: step 1 is skipped, since this "
-				      "version cannot probe for IMS; the tunnel is used at once");
 	while ((key = config_next_inert(config, tse_config_keys, key)))
 		log_line(LOG_WARNING, "[%s] %s has no effect in this version", key->section,
 			key->name);
@@ -171,71 +171,19 @@ static int take_locks(struct tse *tse, struct reason *why)
 	return error;
 }
 
-/* --- certificates --------------------------------------------------------- */
-
-struct material {
-	struct view view;
-	uint8_t *owned;
-};
-
-static int material_load(
-	const struct config_secret *secret, struct material *out, struct reason *why)
-{
-	*out = (struct material){.view = {secret->der, secret->length}};
-	if (!secret->path)
-		return 0;
-	int error = file_read(secret->path, &out->owned, &out->view.length, FILE_LIMIT, why);
-	out->view.octets = out->owned;
-	return error;
-}
-
-static void material_forget(struct material *material)
-{
-	if (material->owned)
-		file_forget(material->owned, material->view.length);
-}
-
-static int load_tls(struct tse *tse, struct reason *why)
-{
-	struct material ca = {0}, cert = {0}, key = {0};
-	int error = tls_library_init(why);
-	if (!error)
-		error = material_load(&tse->config.ca, &ca, why);
-	if (!error)
-		error = material_load(&tse->config.cert, &cert, why);
-	if (!error)
-		error = material_load(&tse->config.key, &key, why);
-	if (!error) {
-		struct tls_settings settings = {
-			.tls13_only = tse->config.min_tls == TLS_MINIMUM_1_3,
-			.ca = ca.view,
-			.certificate = cert.view,
-			.key = key.view,
-			.pin = tse->config.has_pin ? tse->config.pin : NULL,
-			.alpn = tse->config.alpn,
-		};
-		error = tls_context_new(&tse->tls, &settings, why);
-	}
-	material_forget(&ca);
-	material_forget(&cert);
-	material_forget(&key);
-	return error;
-}
-
 /* --- the kernel's side ---------------------------------------------------- */
 
-/* With mode = always, IMS traffic is unreachable until the tunnel is up. */
-static int block_until_up(struct tse *tse, struct reason *why)
+/* The IMS prefixes that are known before the TSCF names them: from the profile,
+ * else from the last tunnel. */
+static void find_known_routes(struct tse *tse)
 {
-	struct prefix routes[CONTROL_ROUTES_MAX];
-	if (tse->config.mode != MODE_ALWAYS)
-		return 0;
 	const struct config_prefixes *known = tse->config.routes.count ? &tse->config.routes
 								       : &tse->config.allowed_routes;
-	if (known->count)
-		return steer_block(tse->steer, known->items, known->count, why);
-	size_t count = remember_routes(tse->state_dir, routes);
-	return count ? steer_block(tse->steer, routes, count, why) : 0;
+	tse->known_count = 0;
+	for (size_t i = 0; i < known->count && i < CONTROL_ROUTES_MAX; i++)
+		tse->known[tse->known_count++] = known->items[i];
+	if (tse->known_count == 0)
+		tse->known_count = remember_routes(tse->state_dir, tse->known);
 }
 
 static enum exit_status tun_status(int error)
@@ -256,8 +204,10 @@ static int prepare_network(struct tse *tse, struct reason *why, enum exit_status
 	error = steer_new(&tse->steer, &tse->config, why);
 	if (!error)
 		steer_prepare(tse->steer, &tse->tun);
-	if (!error)
-		error = block_until_up(tse, why);
+	find_known_routes(tse);
+	/* With mode = always, IMS traffic is unreachable until the tunnel is up. */
+	if (!error && tse->config.mode == MODE_ALWAYS)
+		error = steer_block(tse->steer, tse->known, tse->known_count, why);
 	if (error) {
 		*status = error == -EADDRINUSE ? STATUS_CONFLICT
 			: error == -EPERM      ? STATUS_PRIVILEGE
@@ -291,7 +241,7 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *watcher, int even
 	(void)loop;
 	(void)events;
 	struct tse *tse = watcher->data;
-	if (tse->client.state == CLIENT_UP)
+	if (client_is_up(&tse->client))
 		return;
 	launch_report(&tse->launch, "  failed       the tunnel was not up within %u s",
 		tse->options.timeout);
@@ -303,7 +253,7 @@ static void on_changed(void *user)
 	struct tse *tse = user;
 	const struct steer_plan *plan = &tse->client.grant.plan;
 	indicate_changed(&tse->indicate);
-	if (tse->client.state == CLIENT_UP)
+	if (client_is_up(&tse->client))
 		remember_save_routes(tse->state_dir, plan->routes, plan->route_count);
 }
 
@@ -324,7 +274,8 @@ static void start_watchers(struct tse *tse)
 static int enter_sandbox(struct tse *tse, struct reason *why)
 {
 	int error = sandbox_drop(&tse->user, true, why);
-	return error ? error : sandbox_filter(false, why);
+	/* Children look for the proxy and speak to a KDC: both may hang. */
+	return error ? error : sandbox_filter(true, why);
 }
 
 static enum exit_status run_client(struct tse *tse, struct reason *why)
@@ -338,6 +289,9 @@ static enum exit_status run_client(struct tse *tse, struct reason *why)
 		.tun = &tse->tun,
 		.tls = tse->tls,
 		.instance = tse->instance,
+		.known = tse->known,
+		.known_count = tse->known_count,
+		.proxy_password = tse->proxy_password,
 		.changed = on_changed,
 		.user = tse,
 	};
@@ -351,6 +305,20 @@ static enum exit_status run_client(struct tse *tse, struct reason *why)
 	return tse->client.outcome;
 }
 
+static int start_hooks(struct tse *tse, struct reason *why)
+{
+	struct hooks_settings settings = {
+		.directory = tse->options.hooks_dir,
+		.limit = HOOKS_LIMIT,
+		.program = "tse",
+		.log = &tse->log,
+	};
+	int error = hooks_start(&tse->hooks, &settings, why);
+	if (!error)
+		tse->indicate.hooks = &tse->hooks;
+	return error;
+}
+
 static enum exit_status run_daemon(struct tse *tse)
 {
 	struct reason why;
@@ -362,11 +330,12 @@ static enum exit_status run_daemon(struct tse *tse)
 		return STATUS_INTERNAL;
 	}
 	if (indicate_open(&tse->indicate, tse->loop, tse->run_dir, &tse->client, &why) == 0) {
-		if (enter_sandbox(tse, &why) == 0) {
+		if (start_hooks(tse, &why) == 0 && enter_sandbox(tse, &why) == 0) {
 			warn_inert(&tse->config);
 			why.text[0] = '\0';
 			status = run_client(tse, &why);
 		}
+		hooks_stop(&tse->hooks);
 		indicate_close(&tse->indicate);
 	}
 	if (why.text[0]) {
@@ -378,13 +347,14 @@ static enum exit_status run_daemon(struct tse *tse)
 
 static void open_log(struct tse *tse)
 {
-	struct config_log settings = tse->config.log;
+	struct config_log *settings = &tse->log;
+	*settings = tse->config.log;
 	/* In the background there is no stderr to write to. */
 	if (tse->options.foreground)
-		settings.target = LOG_TO_STDERR;
-	else if (settings.target == LOG_TO_STDERR)
-		settings.target = LOG_TO_SYSLOG;
-	log_open("tse", &settings);
+		settings->target = LOG_TO_STDERR;
+	else if (settings->target == LOG_TO_STDERR)
+		settings->target = LOG_TO_SYSLOG;
+	log_open("tse", settings);
 }
 
 static int start(struct tse *tse)
@@ -405,7 +375,7 @@ static int start(struct tse *tse)
 		return fail(error == -EWOULDBLOCK ? STATUS_RUNNING : STATUS_INTERNAL, &why);
 	if (remember_instance(tse->state_dir, tse->instance, &why))
 		return fail(STATUS_INTERNAL, &why);
-	if (load_tls(tse, &why))
+	if (credentials_load(&tse->config, &tse->tls, &why))
 		return fail(STATUS_CONFIGURATION, &why);
 	if (prepare_network(tse, &why, &status)) {
 		tls_context_unref(tse->tls);
@@ -449,6 +419,14 @@ int main(int argc, char **argv)
 	} else if (tse.options.check_config) {
 		printf("%s: the profile is good\n", tse.options.config);
 		status = EXIT_SUCCESS;
+	} else if (tse.options.probe) {
+		status = (int)look(&tse.options, &tse.config, &why);
+		if (*why.text)
+			fail((enum exit_status)status, &why);
+	} else if (tse.config.mode == MODE_PROBE_ONLY) {
+		reason_set(&why, "[traversal] mode = probe-only: nothing but tsectl probe may use "
+				 "this profile");
+		status = fail(STATUS_CONFIGURATION, &why);
 	} else {
 		status = start(&tse);
 	}

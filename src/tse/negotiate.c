@@ -38,7 +38,7 @@ void negotiate_request(struct client *client)
 	if (grant->plan.inner6.address.version)
 		control_set(&message, TAG_INNER6);
 	/* No packet may leave before the answer: the lane only. */
-	client->tunnel.lane = &client->lane;
+	client->tunnel.lane = &client->current->lane;
 	tunnel_control(&client->tunnel, &message);
 	client->tunnel.lane = NULL;
 }
@@ -153,21 +153,39 @@ static void add_configured_routes(const struct tse_config *config, struct steer_
 			plan->routes[plan->route_count++] = config->routes.items[i];
 }
 
+static void lose(struct client *client, enum traversal_state outcome, enum traversal_cause cause,
+	enum exit_status status, const char *why)
+{
+	struct client_failure failure = {.outcome = outcome, .cause = cause, .status = status};
+	reason_set(&failure.why, "%s", why);
+	client_lose(client, &failure);
+}
+
+/* It is up when the TSCF has answered through it. */
+static void confirm(struct client *client)
+{
+	uint64_t now = clock_now();
+	client->configured = true;
+	keepalive_init(&client->keepalive, client->grant.keepalive, (uint32_t)now, now);
+	keepalive_hurry(&client->keepalive);
+	if (keepalive_poll(&client->keepalive, now) == KEEPALIVE_SEND)
+		negotiate_keepalive(client);
+}
+
 static void accept_grant(struct client *client, const struct control_message *message)
 {
 	struct client_grant *grant = &client->grant;
 	struct reason why;
-	uint64_t now = clock_now();
 
 	copy_grant(client, message);
 	grant->refused_routes =
-		steer_narrow(client->config, message, &client->outer, &grant->plan);
+		steer_narrow(client->config, message, &client->current->outer, &grant->plan);
 	add_configured_routes(client->config, &grant->plan);
 	if (grant->refused_routes)
 		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
 			grant->refused_routes);
 	if (grant->plan.route_count == 0) {
-		client_fail(client, STATUS_REFUSED,
+		lose(client, TRAVERSAL_STEP_REFUSED, TRAVERSAL_CAUSE_POLICY, STATUS_REFUSED,
 			"the TSCF offers no IMS route that this profile allows: "
 			"compare its [ims] routes with [steering] allowed-routes");
 		return;
@@ -175,37 +193,51 @@ static void accept_grant(struct client *client, const struct control_message *me
 	int error = steer_apply(client->steer, client->tun, &grant->plan, &why);
 	if (error) {
 		bool conflict = error == -EADDRINUSE || error == -ELOOP;
-		client_fail(client, conflict ? STATUS_CONFLICT : STATUS_INTERNAL, why.text);
+		lose(client, TRAVERSAL_FAILED, TRAVERSAL_CAUSE_LOCAL,
+			conflict ? STATUS_CONFLICT : STATUS_INTERNAL, why.text);
 		return;
 	}
+	client->plan_applied = true;
 	report_grant(client);
 	teach_scheduler(client);
 	/* Packets are as large as the TSCF says, whatever our own MTU is. */
-	tunnel_attach(&client->tunnel, &client->lane, message->mtu,
+	tunnel_attach(&client->tunnel, &client->current->lane, message->mtu,
 		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
 	datapath_resume(&client->datapath);
-	steer_carrier(client->steer, client->tun, true);
-
-	/* It is up when the TSCF has answered through it. */
-	client_enter(client, CLIENT_CONFIRMING);
-	keepalive_init(&client->keepalive, grant->keepalive, (uint32_t)now, now);
-	keepalive_hurry(&client->keepalive);
-	if (keepalive_poll(&client->keepalive, now) == KEEPALIVE_SEND)
-		negotiate_keepalive(client);
+	confirm(client);
 }
 
-static enum exit_status refusal_status(unsigned result)
+static struct client_failure refusal_of(unsigned result)
 {
+	struct client_failure failure = {
+		.outcome = TRAVERSAL_STEP_REFUSED,
+		.cause = TRAVERSAL_CAUSE_POLICY,
+		.status = STATUS_REFUSED,
+	};
 	switch (result) {
 	case RESULT_AUTHENTICATION_FAILED:
-		return STATUS_REJECTED;
+		failure.cause = TRAVERSAL_CAUSE_AUTHENTICATION;
+		failure.status = STATUS_REJECTED;
+		break;
 	case RESULT_VERSION_UNSUPPORTED:
 	case RESULT_MALFORMED:
 	case RESULT_UNKNOWN_CRITICAL:
-		return STATUS_PROTOCOL;
-	default: /* also a later version's */
-		return STATUS_REFUSED;
+		failure.cause = TRAVERSAL_CAUSE_VERSION;
+		failure.status = STATUS_PROTOCOL;
+		break;
+	case RESULT_NO_ADDRESS:
+		failure.cause = TRAVERSAL_CAUSE_NO_ADDRESS;
+		break;
+	case RESULT_OVERLOADED:
+		failure.cause = TRAVERSAL_CAUSE_OVERLOADED;
+		break;
+	case RESULT_SHUTTING_DOWN:
+		failure.cause = TRAVERSAL_CAUSE_SHUTTING_DOWN;
+		break;
+	default: /* policy; also a later version's */
+		break;
 	}
+	return failure;
 }
 
 static void on_response(struct client *client, const struct control_message *message)
@@ -217,18 +249,35 @@ static void on_response(struct client *client, const struct control_message *mes
 		accept_grant(client, message);
 		return;
 	}
-	struct reason why;
+	struct client_failure failure = refusal_of(message->result);
 	char text[CLIENT_TEXT] = "", again[40] = "";
 	if (control_has(message, TAG_REASON))
 		copy_text(text, &message->reason);
 	if (message->retry_after)
 		snprintf(again, sizeof(again), " (try again in %u s)", message->retry_after);
-	reason_set(&why, "the TSCF refused: %s%s%s%s", control_result_name(message->result),
-		*text ? ": " : "", text, again);
-	client->retry_after = message->retry_after;
+	reason_set(&failure.why, "the TSCF refused: %s%s%s%s",
+		control_result_name(message->result), *text ? ": " : "", text, again);
+	failure.retry_after = message->retry_after;
 	if (message->result == RESULT_AUTHENTICATION_FAILED)
 		client->grant.token_length = 0;
-	client_fail(client, refusal_status(message->result), why.text);
+	client_lose(client, &failure);
+}
+
+void negotiate_explain(struct client *client, struct client_failure *failure)
+{
+	if (*client->farewell.text) {
+		failure->outcome = TRAVERSAL_STEP_REFUSED;
+		failure->cause = TRAVERSAL_CAUSE_SHUTTING_DOWN;
+		failure->status = STATUS_REFUSED;
+		failure->why = client->farewell;
+	} else if (failure->cause == TRAVERSAL_CAUSE_RESET && !client->configured) {
+		/* Closed instead of an answer, with TLS's close_notify or without:
+		 * this is not how a TSCF refuses. */
+		failure->cause = TRAVERSAL_CAUSE_PROTOCOL;
+		failure->status = STATUS_PROTOCOL;
+		reason_set(&failure->why, "the server closed the connection instead of answering "
+					  "the Configuration Request: is it a TSCF?");
+	}
 }
 
 /* --- everything else ------------------------------------------------------ */
@@ -240,8 +289,7 @@ static void on_keepalive_response(struct client *client, const struct control_me
 		return;
 	}
 	counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
-	if (client->state == CLIENT_CONFIRMING)
-		client_came_up(client);
+	client_alive(client);
 }
 
 static void answer_keepalive(struct client *client, const struct control_message *request)
@@ -267,7 +315,9 @@ static void on_release_request(struct client *client, const struct control_messa
 	reason_set(&client->farewell, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
 	/* It may have closed already: then this answer ends the lane. */
 	tunnel_control(&client->tunnel, &message);
-	client_fail(client, STATUS_REFUSED, client->farewell.text);
+	if (client->current)
+		lose(client, TRAVERSAL_STEP_REFUSED, TRAVERSAL_CAUSE_SHUTTING_DOWN, STATUS_REFUSED,
+			client->farewell.text);
 }
 
 static void unexpected(struct client *client)
@@ -279,8 +329,7 @@ static void on_message(struct client *client, const struct control_message *mess
 {
 	switch (message->kind) {
 	case CONTROL_CONFIGURATION_RESPONSE:
-		if (client->state == CLIENT_CONFIGURING &&
-			message->transaction == client->transaction)
+		if (!client->configured && message->transaction == client->transaction)
 			on_response(client, message);
 		else
 			unexpected(client);
@@ -317,7 +366,7 @@ void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t len
 		return;
 	case CONTROL_BAD_MAGIC:
 		lane_protocol_error(
-			&client->lane, "the server sent a control envelope without its magic number");
+			&client->current->lane, "the server sent a control envelope without its magic number");
 		return;
 	case CONTROL_UNKNOWN_KIND:
 		unexpected(client);
@@ -329,7 +378,7 @@ void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t len
 			return;
 		}
 		reason_set(&why, "the TSCF sent a malformed Configuration Response: %s", fault);
-		lane_protocol_error(&client->lane, why.text);
+		lane_protocol_error(&client->current->lane, why.text);
 		return;
 	}
 }

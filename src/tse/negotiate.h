@@ -12,6 +12,9 @@ void negotiate_request(struct client *client);
 void negotiate_keepalive(struct client *client);
 /* Says good-bye; the TSCF frees the lease. */
 void negotiate_release(struct client *client);
+/* A connection that carried, or should have carried, the tunnel has failed:
+ * replaces what the network said by what the TSCF meant, where that is known. */
+void negotiate_explain(struct client *client, struct client_failure *failure);
 /* Any control message of the TSCF (datapath_events.control). */
 void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t length);
 

@@ -19,15 +19,27 @@ static const char help[] =
 	"  -o, --option SECTION.KEY=VALUE\n"
 	"                              override one key of the profile\n"
 	"      --check-config          only check the profile\n"
+	"      --probe                 run the steps, change nothing, tell the verdict\n"
+	"      --json                  with --probe: tell it as JSON\n"
+	"      --redact                with --probe: without names and addresses\n"
 	"      --run-dir DIR           state file and control socket (/run/tse)\n"
 	"      --state-dir DIR         what is kept between runs (/var/lib/tse)\n"
+	"      --hooks-dir DIR         programs to run on changes (/etc/tse/hooks.d)\n"
 	"  -h, --help                  show this and exit\n"
 	"  -V, --version               show the version and exit\n"
 	"\n"
 	"Without --foreground, tse goes into the background once the tunnel is up, or\n"
 	"exits with a status that says why there is none: see EXIT STATUS in tse(8).\n";
 
-enum { OPTION_CHECK = 256, OPTION_RUN_DIR, OPTION_STATE_DIR };
+enum {
+	OPTION_CHECK = 256,
+	OPTION_RUN_DIR,
+	OPTION_STATE_DIR,
+	OPTION_HOOKS_DIR,
+	OPTION_PROBE,
+	OPTION_JSON,
+	OPTION_REDACT,
+};
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -38,6 +50,10 @@ static const struct option long_options[] = {
 	{"check-config", no_argument, NULL, OPTION_CHECK},
 	{"run-dir", required_argument, NULL, OPTION_RUN_DIR},
 	{"state-dir", required_argument, NULL, OPTION_STATE_DIR},
+	{"hooks-dir", required_argument, NULL, OPTION_HOOKS_DIR},
+	{"probe", no_argument, NULL, OPTION_PROBE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"redact", no_argument, NULL, OPTION_REDACT},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -116,6 +132,18 @@ static int take(struct options *options, int option, struct reason *why)
 	case OPTION_STATE_DIR:
 		options->state_dir = optarg;
 		return 0;
+	case OPTION_HOOKS_DIR:
+		options->hooks_dir = optarg;
+		return 0;
+	case OPTION_PROBE:
+		options->probe = true;
+		return 0;
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case OPTION_REDACT:
+		options->redact = true;
+		return 0;
 	case 'h':
 		fputs(help, stdout);
 		return 1;
@@ -130,7 +158,8 @@ static int take(struct options *options, int option, struct reason *why)
 
 int options_parse(struct options *options, int argc, char **argv, struct reason *why)
 {
-	*options = (struct options){.run_dir = "/run/tse", .state_dir = "/var/lib/tse"};
+	*options = (struct options){.run_dir = "/run/tse", .state_dir = "/var/lib/tse",
+		.hooks_dir = "/etc/tse/hooks.d"};
 	int option, result = 0;
 	while (result == 0 &&
 		(option = getopt_long(argc, argv, "c:p:ft:o:hV", long_options, NULL)) != -1)

@@ -13,11 +13,12 @@ enum { OPTIONS_OVERRIDES = 64, OPTIONS_PROFILE = 64 };
 struct options {
 	const char *config;
 	char profile[OPTIONS_PROFILE];
-	const char *run_dir, *state_dir;
+	const char *run_dir, *state_dir, *hooks_dir;
 	const char *overrides[OPTIONS_OVERRIDES];
 	size_t override_count;
 	unsigned timeout; /* s; 0: none */
 	bool foreground, check_config;
+	bool probe, json, redact; /* only look at the network, and tell */
 };
 
 /* 0 to go on; 1 when all is done (--help, --version); -EINVAL with a reason. */

@@ -120,6 +120,13 @@ static const struct netlink_route *find_living(
 	return NULL;
 }
 
+/* With mode = always there may be no moment in which IMS traffic gets out: what
+ * a killed run left in our own table stays until the first sync replaces it. */
+static bool is_left_for_sync(const struct steer *steer)
+{
+	return steer->config->mode == MODE_ALWAYS && steer->config->steer == STEER_TABLE;
+}
+
 /* Removes what `proto tse` a killed run left in one table. */
 static int clean_routes(struct steer *steer, uint8_t version, uint32_t table, struct reason *why)
 {
@@ -134,7 +141,8 @@ static int clean_routes(struct steer *steer, uint8_t version, uint32_t table, st
 		result = explain_shared_table(living, why);
 	else if (living)
 		steer->table_is_done = true;
-	for (size_t i = 0; i < count && result == 0 && !living; i++) {
+	bool leave = is_left_for_sync(steer) && table == steer->table;
+	for (size_t i = 0; i < count && result == 0 && !living && !leave; i++) {
 		if (present[i].protocol != STEER_PROTOCOL ||
 			is_in_use(&present[i], present, count, own_index))
 			continue;
@@ -160,7 +168,7 @@ static int clean(struct steer *steer, struct reason *why)
 				return result;
 		}
 	}
-	int result = steer_sync(steer, NULL, why);
+	int result = is_left_for_sync(steer) ? 0 : steer_sync(steer, NULL, why);
 	steer->table_is_done = steer->config->steer != STEER_TABLE;
 	return result < 0 ? result : 0;
 }

@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	enum http_result before = check(input, size / 2, &part);
 	require(before != HTTP_BAD || result == HTTP_BAD);
 	if (before == HTTP_OK)
-		require(result == HTTP_OK && memcmp(&part, &whole, sizeof(part)) == 0);
+		require(result == HTTP_OK && strcmp(part.location, whole.location) == 0 &&
+			part.html == whole.html);
 	if (part.status)
 		require(whole.status == part.status);
 	return 0;

@@ -128,7 +128,7 @@ refuses_server() {
 	local status=$1 pattern=$2 description=$3
 	shift 3
 	fails "$status" "$pattern" "$description" lab_tse_up alice "$@"
-	is "$(grep -c ' failed ' <<<"$said")" 1 "$description: one sentence"
+	is "$(grep -c '^  failed ' <<<"$said")" 1 "$description: one sentence"
 }
 
 test_good() {
@@ -226,7 +226,7 @@ test_pin() {
 refuses_client() {
 	log_mark
 	fails 9 "$2" "$4" lab_tse_up "$1"
-	is "$(grep -c ' failed ' <<<"$said")" 1 "$4: one sentence"
+	is "$(grep -c '^  failed ' <<<"$said")" 1 "$4: one sentence"
 	logs_one "no tunnel for [^ ]+: $3" "$4"
 }
 

@@ -183,7 +183,7 @@ tscf() {
 refuses() {
 	tscf "$1"
 	fails "$2" "  failed  .*$3" "$4" lab_tse_up alice
-	is "$(grep -c failed <<<"$said")" 1 "$4: in one sentence"
+	is "$(grep -c '^  failed ' <<<"$said")" 1 "$4: in one sentence"
 	lab_stop peer || true
 }
 

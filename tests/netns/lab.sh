@@ -292,13 +292,22 @@ lab_build_tools() {
 #   strict   TCP to port 443 of the TSCF and its answers; the rest is dropped
 #   reject   the same, but refuses with ICMP and RST, as some do
 #   proxy    nothing: only a proxy that runs in `access` itself is a way out
+#   no-udp   all but UDP
+#   no-sip   all but the SIP ports, 5060 and 5061
+#   no-media all but UDP, of which SIP's own port passes
+#   portal   nothing; who wants to reach TCP port 80 or 443 gets `access` itself
+# With "-reject" after one of the last five, or after proxy, what does not pass
+# is not dropped but refused: TCP with RST, the rest with ICMP.
 # The counters start at zero.
 lab_firewall() {
-	local mode=$1 verdict=drop pass='' nat=''
+	local mode=${1%-reject} verdict=drop pass='' nat=''
+	if [ "$mode" != "$1" ]; then
+		verdict='jump refuse'
+	fi
 	case $mode in
 	open) verdict=accept ;;
 	reject) verdict='reject with icmpx admin-prohibited' ;;
-	nat | strict | proxy) ;;
+	nat | strict | proxy | no-udp | no-sip | no-media | portal) ;;
 	*) lab_fail "no such firewall: $mode" || return ;;
 	esac
 	if [ "$mode" = nat ]; then
@@ -318,12 +327,28 @@ lab_firewall() {
 			iifname tscf ip6 saddr $LAB_TSCF6 tcp sport 443 ct state established accept
 			iifname tscf ct state related accept"
 	fi
+	case $mode in
+	no-udp) pass='meta l4proto != udp counter name passed accept' ;;
+	no-sip) pass='meta l4proto { tcp, udp } th dport != { 5060, 5061 } th sport != { 5060, 5061 } \
+			counter name passed accept' ;;
+	no-media) pass='udp dport 5060 counter name passed accept
+			udp sport 5060 accept
+			meta l4proto != udp counter name passed accept' ;;
+	portal) nat='chain prerouting {
+			type nat hook prerouting priority dstnat
+			iifname "ue" tcp dport { 80, 443 } redirect
+		}' ;;
+	esac
 	in_ns access nft -f - <<-END
 		flush ruleset
 		table inet firewall {
 			counter passed { }
 			counter stopped_up { }
 			counter stopped_down { }
+			chain refuse {
+				meta l4proto tcp reject with tcp reset
+				reject with icmpx admin-prohibited
+			}
 			chain forward {
 				type filter hook forward priority filter
 				$pass

@@ -150,7 +150,7 @@ test_before_connect() {
 		[ -z "$how" ] || rm -rf "$LAB_DIR/state"
 		# shellcheck disable=SC2086 # none or two words
 		tse_start $how
-		wait_for 5 state_is reconnecting
+		wait_for 5 state_is waiting
 		lab_capture_stop
 		lab_capture_start
 		apps_are_refused "before the first connection${how:+, allowed-routes given}"

@@ -230,7 +230,7 @@ impostor() {
 		--key "$LAB_DIR/pki/server.key" --wait 30 "$action"
 	wait_for 5 lab_is_listening tscf 443 || lab_fail "the impostor does not listen"
 	fails "$status" "  failed  .*$pattern" "$description" lab_tse_up alice "$@"
-	is "$(grep -c failed <<<"$said")" 1 "$description: in one sentence"
+	is "$(grep -c '^  failed ' <<<"$said")" 1 "$description: in one sentence"
 	lab_stop peer || true
 }
 

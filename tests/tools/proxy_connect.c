@@ -20,13 +20,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../io/stall.h"
 #include "io/clock.h"
 #include "io/proxy_dial.h"
 
 enum { EXIT_TLS = 99, EXIT_USAGE = 98 };
 
 static struct proxy_dial_result outcome;
-static uint64_t ticked, gap; /* us */
 
 static void on_done(void *user, const struct proxy_dial_result *result)
 {
@@ -34,27 +34,17 @@ static void on_done(void *user, const struct proxy_dial_result *result)
 	ev_break(user, EVBREAK_ALL);
 }
 
-static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-	(void)loop, (void)timer, (void)events;
-	uint64_t now = clock_now();
-	if (now - ticked > gap)
-		gap = now - ticked;
-	ticked = now;
-}
-
 static void dial(const struct proxy_dial_settings *settings)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct ev_timer tick;
+	struct stall stall;
 	struct proxy_dial *started;
-	uint64_t began = ticked = clock_now();
-	ev_timer_init(&tick, on_tick, 0.002, 0.002);
-	ev_timer_start(loop, &tick);
+	uint64_t began = clock_now();
+	stall_watch(&stall, loop);
 	if (proxy_dial_start(&started, loop, settings, on_done, loop) < 0)
 		exit(EXIT_USAGE);
 	ev_run(loop, 0);
-	on_tick(loop, &tick, 0);
+	uint64_t gap = stall_end(&stall);
 	ev_loop_destroy(loop);
 	printf("failure=%d\nstatus=%u\nschemes=%s\nportal=%s\nms=%llu\ngap=%llu\nwhy=%s\n",
 		outcome.failure, outcome.status, outcome.schemes, outcome.portal,

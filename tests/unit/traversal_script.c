@@ -16,7 +16,7 @@ void traversal_script_setup(struct traversal *traversal, const char *options)
 	static const char *const targets[] = {
 		"P-CSCF 192.0.2.1", "STUN 192.0.2.2", "TSCF 192.0.2.3", "proxy 192.0.2.4"};
 	struct traversal_config config = {
-		.mode = strstr(options, "always")	? MODE_ALWAYS
+		.mode = strstr(options, "always")       ? MODE_ALWAYS
 			: strstr(options, "probe-only") ? MODE_PROBE_ONLY
 							: MODE_AUTO,
 		.order = strstr(options, "proxy-first") ? ORDER_PROXY_FIRST : ORDER_DIRECT_FIRST,
@@ -200,7 +200,8 @@ static bool run_line(struct traversal *traversal, char *line, char *got, size_t 
 		snprintf(got, size, "a line that makes no sense");
 		return false;
 	}
-	traversal_handle(traversal, &event, (uint64_t)(at * (double)second + 0.5), UINT32_C(1) << 31);
+	traversal_handle(
+		traversal, &event, (uint64_t)(at * (double)second + 0.5), UINT32_C(1) << 31);
 	const char *expected = trim(bar + 1);
 	write_actions(traversal, strstr(expected, "timer") != NULL, got, size);
 	return strcmp(expected, got) == 0;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Certificates and keys are read while we may, and kept no longer than the
+ * context needs to be made. */
+#include "tse/credentials.h"
+
+#include "io/keeper.h"
+
+enum { FILE_LIMIT = 1024 * 1024 };
+
+struct material {
+	struct view view;
+	uint8_t *owned;
+};
+
+static int material_load(
+	const struct config_secret *secret, struct material *out, struct reason *why)
+{
+	*out = (struct material){.view = {secret->der, secret->length}};
+	if (!secret->path)
+		return 0;
+	int error = file_read(secret->path, &out->owned, &out->view.length, FILE_LIMIT, why);
+	out->view.octets = out->owned;
+	return error;
+}
+
+static void material_forget(struct material *material)
+{
+	if (material->owned)
+		file_forget(material->owned, material->view.length);
+}
+
+int credentials_load(
+	const struct tse_config *config, struct tls_context **out, struct reason *why)
+{
+	struct material ca = {0}, cert = {0}, key = {0};
+	int error = tls_library_init(why);
+	if (!error)
+		error = material_load(&config->ca, &ca, why);
+	if (!error)
+		error = material_load(&config->cert, &cert, why);
+	if (!error)
+		error = material_load(&config->key, &key, why);
+	if (!error) {
+		struct tls_settings settings = {
+			.tls13_only = config->min_tls == TLS_MINIMUM_1_3,
+			.ca = ca.view,
+			.certificate = cert.view,
+			.key = key.view,
+			.pin = config->has_pin ? config->pin : NULL,
+			.alpn = config->alpn,
+		};
+		error = tls_context_new(out, &settings, why);
+	}
+	material_forget(&ca);
+	material_forget(&cert);
+	material_forget(&key);
+	return error;
+}
