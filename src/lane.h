@@ -15,8 +15,8 @@
 #include "io/tls.h"
 
 enum {
-	LANE_SCRATCH = 256 * 1024, /* octets of plaintext parsed in one go */
-	LANE_HEADROOM = 16,        /* writable octets in front of every payload */
+	LANE_SCRATCH = 256 * 1024,        /* octets of plaintext parsed in one go */
+	LANE_HEADROOM = 16,               /* writable octets in front of every payload */
 	LANE_SENDBUF_UNSENT = 128 * 1024, /* TCP_NOTSENT_LOWAT */
 };
 

@@ -13,9 +13,9 @@
 enum {
 	SMALL_SLOTS = 4096,
 	BIG_SLOTS = 96,
-	TUN_READS = 128,        /* packets per wake-up */
-	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
-	PUSH_OCTETS = 64 * 1024, /* encrypted between two looks at the socket */
+	TUN_READS = 128,            /* packets per wake-up */
+	TUN_OCTETS = 512 * 1024,    /* and octets, whichever comes first */
+	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 };
 
@@ -252,7 +252,7 @@ static bool goes_whole(
 	const struct tunnel *tunnel, struct offload *offload, const struct packet *packet)
 {
 	return offload->type == OFFLOAD_NONE ||
-		(tunnel->offload && offload_check(offload, packet, tunnel->mtu) == OFFLOAD_OK);
+	       (tunnel->offload && offload_check(offload, packet, tunnel->mtu) == OFFLOAD_OK);
 }
 
 /* A packet's checksum is completed here when only that is missing, so that it

@@ -56,11 +56,11 @@ struct datapath {
 	void *owner;
 	struct sched_policy policy;
 	struct slab slab;
-	struct slot *spare;       /* what the next packet is read into */
-	struct tunnel *pending;   /* tunnels with packets and a ready lane */
-	uint64_t flow_key;        /* for packet_flow() */
+	struct slot *spare;        /* what the next packet is read into */
+	struct tunnel *pending;    /* tunnels with packets and a ready lane */
+	uint64_t flow_key;         /* for packet_flow() */
 	struct address own4, own6; /* source of ICMP errors */
-	struct counters counters; /* of packets that belong to no tunnel */
+	struct counters counters;  /* of packets that belong to no tunnel */
 	struct lane_scratch scratch;
 	uint8_t stage[DATAPATH_STAGE];
 	/* ICMP errors and segments that are written back to the TUN. */
@@ -73,8 +73,8 @@ struct tunnel {
 	struct lane *lane;         /* borrowed; NULL while there is none */
 	struct sched sched;
 	struct counters counters;
-	uint16_t mtu;  /* inner */
-	bool offload;  /* both ends take type-0x81 envelopes */
+	uint16_t mtu;        /* inner */
+	bool offload;        /* both ends take type-0x81 envelopes */
 	uint64_t last_media; /* us, when audio or video was last sent; 0: never */
 	bool is_pending;
 	struct tunnel *pending_next;

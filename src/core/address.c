@@ -95,7 +95,7 @@ const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_MAX
 bool address_equal(const struct address *a, const struct address *b)
 {
 	return a->version == b->version &&
-		memcmp(a->octets, b->octets, address_size(a->version)) == 0;
+	       memcmp(a->octets, b->octets, address_size(a->version)) == 0;
 }
 
 bool prefix_contains_octets(const struct prefix *prefix, uint8_t version, const uint8_t *octets)
@@ -123,7 +123,8 @@ bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 bool address_is_private(const struct address *address)
 {
 	static const char *const ranges[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-		"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "fe80::/10", "::1/128"};
+		"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+		"::1/128"};
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		struct prefix range;
 		if (prefix_parse(&range, ranges[i]) && prefix_contains(&range, address))

@@ -254,7 +254,7 @@ static enum control_verdict decode_tlvs(struct control_message *out,
 static bool grants(const struct control_message *message)
 {
 	return message->kind == CONTROL_CONFIGURATION_RESPONSE &&
-		(message->result == RESULT_OK || message->result == RESULT_RESUME_REFUSED);
+	       (message->result == RESULT_OK || message->result == RESULT_RESUME_REFUSED);
 }
 
 /* Sets fault_tag to the lowest tag that is missing. */

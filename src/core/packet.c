@@ -39,7 +39,7 @@ static void find_ports(struct packet *packet)
 	const uint8_t *ports = packet->octets + packet->l4_offset;
 	size_t header = port_header(packet->protocol);
 	packet->has_ports = header != 0 && !packet->later_fragment &&
-		packet->length - packet->l4_offset >= header;
+			    packet->length - packet->l4_offset >= header;
 	packet->source_port = packet->has_ports ? get_u16(ports) : 0;
 	packet->destination_port = packet->has_ports ? get_u16(ports + 2) : 0;
 }
@@ -76,7 +76,7 @@ static enum packet_result parse_ipv4(const uint8_t *octets, size_t length, struc
 static bool is_extension(uint8_t next)
 {
 	return next == IPV6_HOP_BY_HOP || next == IPV6_ROUTING || next == IPV6_FRAGMENT ||
-		next == IPV6_DESTINATION || next == PROTOCOL_AH;
+	       next == IPV6_DESTINATION || next == PROTOCOL_AH;
 }
 
 static size_t extension_size(uint8_t kind, const uint8_t *header)

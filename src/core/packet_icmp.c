@@ -68,8 +68,8 @@ static bool is_no_host(uint8_t version, const uint8_t *octets)
 static bool may_answer(const struct packet *packet, const struct address *from)
 {
 	return from->version == packet->version && !packet->later_fragment &&
-		!is_icmp_error(packet) && !is_no_host(packet->version, packet->source) &&
-		!is_no_host(packet->version, packet->destination);
+	       !is_icmp_error(packet) && !is_no_host(packet->version, packet->source) &&
+	       !is_no_host(packet->version, packet->destination);
 }
 
 /* Writes the ICMP message behind a header of `header` octets; returns the

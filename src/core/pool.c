@@ -98,7 +98,7 @@ static bool is_stranger(const char *identity, const uint8_t *instance)
 static bool belongs_to(const struct lease *lease, const char *identity, const uint8_t *instance)
 {
 	return memcmp(lease->instance, instance, CONTROL_INSTANCE) == 0 &&
-		strcmp(lease->identity, identity) == 0;
+	       strcmp(lease->identity, identity) == 0;
 }
 
 /* The lease that this one gave up last, or NULL. */
@@ -426,7 +426,7 @@ struct lease *pool_find_address(struct pool *pool, uint8_t version, const uint8_
 bool pool_contains(const struct pool *pool, uint8_t version, const uint8_t *octets)
 {
 	return prefix_contains_octets(&pool->settings.ipv4, version, octets) ||
-		prefix_contains_octets(&pool->settings.ipv6, version, octets);
+	       prefix_contains_octets(&pool->settings.ipv6, version, octets);
 }
 
 bool pool_owns(

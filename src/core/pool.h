@@ -30,7 +30,7 @@
 #include "core/control.h"
 
 enum {
-	POOL_TOKEN = 32,        /* lease index (u32) + 28 random octets */
+	POOL_TOKEN = 32,         /* lease index (u32) + 28 random octets */
 	POOL_IDENTITY_MAX = 128, /* with the final NUL */
 	POOL_LEASES_MAX = 1 << 20,
 };
@@ -48,14 +48,14 @@ struct lease {
 	char identity[POOL_IDENTITY_MAX];
 	uint8_t instance[CONTROL_INSTANCE];
 	uint8_t join_key[POOL_TOKEN];
-	uint8_t token[POOL_TOKEN];      /* the one given out last */
-	uint8_t old_token[POOL_TOKEN];  /* still good until lease_confirm() */
+	uint8_t token[POOL_TOKEN];     /* the one given out last */
+	uint8_t old_token[POOL_TOKEN]; /* still good until lease_confirm() */
 	bool has_old_token;
-	bool found_by_old_token; /* what pool_find_token matched last */
-	uint64_t since;       /* us, when it entered its state */
-	void *tunnel;         /* borrowed; whoever leased it, NULL when not LIVE */
-	struct lease *sticky_next;        /* chain of the (identity, instance) table */
-	struct lease *older, *newer;      /* list of WAITING and RESTING, by age */
+	bool found_by_old_token;     /* what pool_find_token matched last */
+	uint64_t since;              /* us, when it entered its state */
+	void *tunnel;                /* borrowed; whoever leased it, NULL when not LIVE */
+	struct lease *sticky_next;   /* chain of the (identity, instance) table */
+	struct lease *older, *newer; /* list of WAITING and RESTING, by age */
 };
 
 struct pool_settings {
@@ -107,8 +107,8 @@ void pool_release(struct pool *pool, struct lease *lease, bool may_resume, uint6
 struct lease *pool_find_address(struct pool *pool, uint8_t version, const uint8_t *octets);
 bool pool_contains(const struct pool *pool, uint8_t version, const uint8_t *octets);
 /* Is `octets` a source address that this lease's UE may use? */
-bool pool_owns(const struct pool *pool, const struct lease *lease, uint8_t version,
-	const uint8_t *octets);
+bool pool_owns(
+	const struct pool *pool, const struct lease *lease, uint8_t version, const uint8_t *octets);
 
 /* What the UE is told: the address /32, and ::1 of its /64 with length 64.
  * version 0 when the pool lacks the family. */

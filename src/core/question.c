@@ -12,8 +12,8 @@ static void put_hex(char *out, const uint8_t *octets, size_t count)
 }
 
 /* RFC 3261 8.1.1: branch, tag and Call-ID are nobody else's. */
-static void choose_transaction(struct sip_transaction *own, enum sip_method method,
-	const uint8_t random[QUESTION_RANDOM])
+static void choose_transaction(
+	struct sip_transaction *own, enum sip_method method, const uint8_t random[QUESTION_RANDOM])
 {
 	*own = (struct sip_transaction){.method = method, .cseq = 1};
 	memcpy(own->branch, SIP_BRANCH_COOKIE, sizeof(SIP_BRANCH_COOKIE));
@@ -22,9 +22,8 @@ static void choose_transaction(struct sip_transaction *own, enum sip_method meth
 	put_hex(own->tag, random + 32, 8);
 }
 
-bool question_build(struct question *question, enum probe_protocol protocol,
-	enum sip_method method, struct sip_request *request,
-	const uint8_t random[QUESTION_RANDOM])
+bool question_build(struct question *question, enum probe_protocol protocol, enum sip_method method,
+	struct sip_request *request, const uint8_t random[QUESTION_RANDOM])
 {
 	memset(question, 0, sizeof(*question));
 	question->protocol = protocol;
@@ -36,8 +35,7 @@ bool question_build(struct question *question, enum probe_protocol protocol,
 	}
 	choose_transaction(&question->sip, method, random);
 	request->transaction = &question->sip;
-	question->length =
-		sip_build(request, (char *)question->octets, sizeof(question->octets));
+	question->length = sip_build(request, (char *)question->octets, sizeof(question->octets));
 	return question->length > 0;
 }
 
@@ -121,8 +119,8 @@ static enum question_result put_sip_stream(
 	struct question *question, const uint8_t *octets, size_t length, struct answer *out)
 {
 	struct sip_response response;
-	switch (sip_stream_put(&question->stream, &question->sip, octets, length, &response,
-		&question->foreign)) {
+	switch (sip_stream_put(
+		&question->stream, &question->sip, octets, length, &response, &question->foreign)) {
 	case SIP_OURS:
 		take_sip(&response, out);
 		return QUESTION_ANSWERED;
@@ -170,7 +168,6 @@ enum question_result question_put_stream(
 	struct question *question, const uint8_t *octets, size_t length, struct answer *out)
 {
 	question->received += length;
-	return question->protocol == PROBE_STUN
-		       ? put_stun_stream(question, octets, length, out)
-		       : put_sip_stream(question, octets, length, out);
+	return question->protocol == PROBE_STUN ? put_stun_stream(question, octets, length, out)
+						: put_sip_stream(question, octets, length, out);
 }

@@ -39,16 +39,15 @@ struct question {
 
 /* The request that it is; `request->transaction` is filled in. For STUN only
  * `random` counts.  False when the request does not fit. */
-bool question_build(struct question *question, enum probe_protocol protocol,
-	enum sip_method method, struct sip_request *request,
-	const uint8_t random[QUESTION_RANDOM]);
+bool question_build(struct question *question, enum probe_protocol protocol, enum sip_method method,
+	struct sip_request *request, const uint8_t random[QUESTION_RANDOM]);
 
 /* us after one more sending over UDP until the next; 0: none follows. */
 uint64_t question_sent(struct question *question);
 
 struct answer {
-	unsigned status;    /* of SIP; of STUN that of an error, else 0 */
-	struct view reason; /* phrase; borrows the question or the datagram */
+	unsigned status;       /* of SIP; of STUN that of an error, else 0 */
+	struct view reason;    /* phrase; borrows the question or the datagram */
 	struct address mapped; /* ours, as the other side sees it; version 0: not told */
 	uint16_t port;
 };

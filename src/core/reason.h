@@ -12,7 +12,6 @@ struct reason {
 };
 
 /* Replaces the text; cuts it when it does not fit.  Takes NULL. */
-void reason_set(struct reason *why, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void reason_set(struct reason *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -25,7 +25,7 @@ static bool is_digit(uint8_t octet)
 static bool is_token_octet(uint8_t octet)
 {
 	return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-		is_digit(octet) || (octet != '\0' && strchr("-.!%*_+`'~", octet) != NULL);
+	       is_digit(octet) || (octet != '\0' && strchr("-.!%*_+`'~", octet) != NULL);
 }
 
 static uint8_t lower(uint8_t octet)
@@ -307,7 +307,7 @@ static bool put_field(struct header *header, struct view name, struct view value
 		bool again = header->has_content_length;
 		header->has_content_length = true;
 		return !again && take_number(&value, SIP_BODY_MAX, &header->content_length) &&
-			value.length == 0;
+		       value.length == 0;
 	}
 	return true;
 }
@@ -321,7 +321,7 @@ static bool take_line(struct view *rest, struct view *line)
 		if (rest->octets[at] != '\r' || rest->octets[at + 1] != '\n')
 			continue;
 		bool folded = at > 0 && at + 2 < rest->length &&
-			(rest->octets[at + 2] == ' ' || rest->octets[at + 2] == '\t');
+			      (rest->octets[at + 2] == ' ' || rest->octets[at + 2] == '\t');
 		if (folded)
 			continue;
 		*line = (struct view){rest->octets, at};
@@ -394,12 +394,12 @@ static bool is_ours(const struct sip_transaction *own, const struct header *head
 {
 	/* More than one Via: meant for somebody else (RFC 3261 8.1.3.3). */
 	return header->via_count == 1 && is_token(header->via.branch, own->branch) &&
-		is_token(header->from_tag, own->tag) && header->cseq == own->cseq &&
-		header->method.length == strlen(sip_method_name(own->method)) &&
-		memcmp(header->method.octets, sip_method_name(own->method),
-			header->method.length) == 0 &&
-		header->call_id.length == strlen(own->call_id) &&
-		memcmp(header->call_id.octets, own->call_id, header->call_id.length) == 0;
+	       is_token(header->from_tag, own->tag) && header->cseq == own->cseq &&
+	       header->method.length == strlen(sip_method_name(own->method)) &&
+	       memcmp(header->method.octets, sip_method_name(own->method), header->method.length) ==
+		       0 &&
+	       header->call_id.length == strlen(own->call_id) &&
+	       memcmp(header->call_id.octets, own->call_id, header->call_id.length) == 0;
 }
 
 /* A whole header, with its empty line. */

@@ -15,11 +15,11 @@
 #include "core/transport.h"
 
 enum {
-	SIP_REQUEST_MAX = 1280,  /* octets; RFC 3261 18.1.1: more may not go over UDP */
-	SIP_HEADER_MAX = 8192,   /* octets of a response on a stream, up to its body */
-	SIP_BODY_MAX = 65535,    /* octets of a body that is skipped */
-	SIP_LINES_MAX = 256,     /* header fields of one message */
-	SIP_TOKEN_MAX = 64,      /* branch, tag and Call-ID, with the final NUL */
+	SIP_REQUEST_MAX = 1280, /* octets; RFC 3261 18.1.1: more may not go over UDP */
+	SIP_HEADER_MAX = 8192,  /* octets of a response on a stream, up to its body */
+	SIP_BODY_MAX = 65535,   /* octets of a body that is skipped */
+	SIP_LINES_MAX = 256,    /* header fields of one message */
+	SIP_TOKEN_MAX = 64,     /* branch, tag and Call-ID, with the final NUL */
 	SIP_PORT = 5060,
 	SIP_TLS_PORT = 5061,
 };
@@ -63,8 +63,8 @@ enum sip_result {
 };
 
 struct sip_response {
-	unsigned status;        /* 100 to 699 */
-	struct view reason;     /* phrase; any octets, see text_is_clean() */
+	unsigned status;    /* 100 to 699 */
+	struct view reason; /* phrase; any octets, see text_is_clean() */
 	/* From where our request came, as the Via says (RFC 3261 18.2.1, RFC
 	 * 3581); version 0 and port 0 when it does not say. */
 	struct address received;

@@ -55,8 +55,7 @@ void naptr_sort(struct naptr *records, size_t count)
 	}
 }
 
-bool srv_set(struct srv *out, uint16_t priority, uint16_t weight, uint16_t port,
-	const char *target)
+bool srv_set(struct srv *out, uint16_t priority, uint16_t weight, uint16_t port, const char *target)
 {
 	out->priority = priority;
 	out->weight = weight;

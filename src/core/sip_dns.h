@@ -33,8 +33,8 @@ bool naptr_set(struct naptr *out, unsigned transports, const char *flags, const 
 void naptr_sort(struct naptr *records, size_t count);
 
 /* False when the target is no host name, or "." ("no such service here"). */
-bool srv_set(struct srv *out, uint16_t priority, uint16_t weight, uint16_t port,
-	const char *target);
+bool srv_set(
+	struct srv *out, uint16_t priority, uint16_t weight, uint16_t port, const char *target);
 /* By priority; within one, drawn by weight (RFC 2782, "Weight").  `random` has
  * one number of 32 random bits per record; at most SIP_DNS_RECORDS. */
 void srv_sort(struct srv *records, size_t count, const uint32_t *random);

@@ -9,8 +9,8 @@
 #include "core/address.h"
 
 enum {
-	OPTION_MAX = 255,      /* octets of a DHCPv4 option */
-	STATEMENT_MAX = 1024,  /* octets of a statement that concerns us */
+	OPTION_MAX = 255,     /* octets of a DHCPv4 option */
+	STATEMENT_MAX = 1024, /* octets of a statement that concerns us */
 	INTERFACES_MAX = 16,
 	INTERFACE_NAME = 16,
 	ENCODING_NAMES = 0,
@@ -30,7 +30,8 @@ static void add_server(struct sip_lease *out, const char *text, size_t length)
 		return;
 	memcpy(server, text, length);
 	server[length] = '\0';
-	if (strlen(server) != length || (!address_parse(&address, server) &&
+	if (strlen(server) != length ||
+		(!address_parse(&address, server) &&
 			!text_is_host_name((const uint8_t *)server, length)))
 		return;
 	for (size_t i = 0; i < out->count; i++)
@@ -210,7 +211,7 @@ static void read_statement(const char *text, int64_t now, struct block *block)
 	else if ((value = behind(text, "option unknown-120")))
 		read_hex(value, &block->servers);
 	else if ((value = behind(text, "option dhcp6.sip-servers-addresses")) ||
-		(value = behind(text, "option dhcp6.sip-servers-names")))
+		 (value = behind(text, "option dhcp6.sip-servers-names")))
 		read_list(value, &block->servers);
 }
 
@@ -242,7 +243,8 @@ static void take_statement(struct view *rest, char out[STATEMENT_MAX], char *mar
 		quoted ^= octet == '"' && !comment;
 		if (!quoted && !comment && (octet == ';' || octet == '{' || octet == '}'))
 			*mark = octet;
-		else if (octet == '\n' || octet == '\t' || octet == '\r' || octet == '\0' || comment)
+		else if (octet == '\n' || octet == '\t' || octet == '\r' || octet == '\0' ||
+			 comment)
 			octet = ' ';
 		bool repeats = octet == ' ' && (used == 0 || out[used - 1] == ' ');
 		if (!*mark && !repeats && used < STATEMENT_MAX - 1)

@@ -35,8 +35,8 @@ static bool domain_uri(const char *identity, char uri[HOST_MAX])
 	if (!colon || !at || at < colon || !at[1])
 		return false;
 	int host = (int)strcspn(at + 1, ";?>");
-	int written =
-		snprintf(uri, HOST_MAX, "%.*s:%.*s", (int)(colon - identity), identity, host, at + 1);
+	int written = snprintf(
+		uri, HOST_MAX, "%.*s:%.*s", (int)(colon - identity), identity, host, at + 1);
 	return written > 0 && written < HOST_MAX;
 }
 

@@ -98,7 +98,7 @@ static bool read_attributes(const uint8_t *octets, size_t length, struct finding
 			return false;
 		if (type == FINGERPRINT)
 			return value.length == 4 && at + ATTRIBUTE_HEADER + 4 == length &&
-				get_u32(value.octets) == (crc32(octets, at) ^ FINGERPRINT_XOR);
+			       get_u32(value.octets) == (crc32(octets, at) ^ FINGERPRINT_XOR);
 		note(out, type, value);
 		at += ATTRIBUTE_HEADER + padded;
 	}

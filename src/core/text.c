@@ -51,7 +51,7 @@ bool text_is_clean(const uint8_t *octets, size_t length)
 static bool is_label_octet(uint8_t octet)
 {
 	return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-		(octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
+	       (octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
 }
 
 static bool is_label(const uint8_t *octets, size_t length)
@@ -113,5 +113,5 @@ bool text_is_host_port(const uint8_t *octets, size_t length)
 		return false;
 	size_t host = colon - 1;
 	return is_port(octets + colon, length - colon) &&
-		(text_is_host_name(octets, host) || is_bracketed_ipv6(octets, host));
+	       (text_is_host_name(octets, host) || is_bracketed_ipv6(octets, host));
 }

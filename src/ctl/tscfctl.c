@@ -27,7 +27,8 @@ static void print_help(void)
 	     "\n"
 	     "  -s, --socket PATH   of the daemon (default: /run/tscf/control.sock)\n"
 	     "  -j, --json          print the daemon's JSON instead of words\n"
-	     "  -i, --identity      disconnect: the argument is an identity, whatever it looks like\n"
+	     "  -i, --identity      disconnect: the argument is an identity, whatever it looks "
+	     "like\n"
 	     "  -h, --help\n"
 	     "  -V, --version\n"
 	     "\n"
@@ -86,7 +87,8 @@ static void print_pool(const json_t *answer)
 	char live[WORDS_MAX], waiting[WORDS_MAX], resting[WORDS_MAX], never[WORDS_MAX],
 		capacity[WORDS_MAX];
 	const json_t *pool = json_object_get(answer, "pool");
-	words_row("addresses", "%s in use, %s waiting for their UE, %s resting, %s never used, of %s",
+	words_row("addresses",
+		"%s in use, %s waiting for their UE, %s resting, %s never used, of %s",
 		words_count(member_count(pool, "live"), live),
 		words_count(member_count(pool, "waiting"), waiting),
 		words_count(member_count(pool, "resting"), resting),
@@ -122,7 +124,8 @@ static void print_status(const json_t *answer)
 	uint64_t workers = member_count(answer, "workers");
 	printf("tscfd ");
 	words_put(stdout, member_text(answer, "version"));
-	printf(", running for %s\n", words_duration((double)member_count(answer, "uptime_s"), text));
+	printf(", running for %s\n",
+		words_duration((double)member_count(answer, "uptime_s"), text));
 	char *listen = member_list(answer, "listen");
 	words_row("listens on", "%s", listen);
 	free(listen);
@@ -161,7 +164,8 @@ static char *clean(const char *text)
 
 static char *inner_addresses(const json_t *session)
 {
-	const char *inner4 = member_text(session, "inner4"), *inner6 = member_text(session, "inner6");
+	const char *inner4 = member_text(session, "inner4"),
+		   *inner6 = member_text(session, "inner6");
 	char *both = NULL;
 	if (asprintf(&both, "%s%s%s", inner4, *inner4 && *inner6 ? " " : "", inner6) < 0)
 		abort();

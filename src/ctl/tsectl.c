@@ -152,8 +152,7 @@ static void print_head(const json_t *answer)
 	putchar('\n');
 	words_row("reason", "%s", member_text(answer, "reason"));
 	if (json_is_number(retry))
-		words_row("next attempt", "in %s",
-			words_duration(json_number_value(retry), text));
+		words_row("next attempt", "in %s", words_duration(json_number_value(retry), text));
 }
 
 static void print_peer(const json_t *answer)
@@ -169,7 +168,8 @@ static void print_peer(const json_t *answer)
 	if (*member_text(tls, "version"))
 		words_row("TLS", "%s, %s, %s, AES-GCM by %s", member_text(tls, "version"),
 			member_text(tls, "cipher"),
-			json_is_true(json_object_get(tls, "resumed")) ? "resumed" : "full handshake",
+			json_is_true(json_object_get(tls, "resumed")) ? "resumed"
+								      : "full handshake",
 			member_text(tls, "aead"));
 }
 
@@ -205,7 +205,8 @@ static void print_counters(const json_t *answer)
 		words_traffic("queued", queue, "packets", "octets");
 	words_drops(counters);
 	if (member_count(answer, "reconnects"))
-		words_row("reconnects", "%s", words_count(member_count(answer, "reconnects"), text));
+		words_row(
+			"reconnects", "%s", words_count(member_count(answer, "reconnects"), text));
 	words_row("daemon", "tse %s, process %u", member_text(answer, "version"),
 		(unsigned)member_count(answer, "pid"));
 }
@@ -353,7 +354,8 @@ static enum ctl_status run_down(const struct options *options, const char *path)
 
 /* --- command line -------------------------------------------------------- */
 
-static const char *const commands[] = {"status", "monitor", "kick", "down", "report", "probe", NULL};
+static const char *const commands[] = {
+	"status", "monitor", "kick", "down", "report", "probe", NULL};
 enum { COMMAND_REPORT = 4, COMMAND_PROBE };
 static enum ctl_status (*const runs[])(const struct options *, const char *) = {
 	run_status, run_monitor, run_kick, run_down, run_report};
@@ -413,7 +415,8 @@ int main(int argc, char **argv)
 	if (command < 0)
 		return CTL_USAGE;
 	if (argc - optind != (command == COMMAND_REPORT ? 2 : 1)) {
-		ctl_complain(command == COMMAND_REPORT
+		ctl_complain(
+			command == COMMAND_REPORT
 				? "report what? report ok, or report failed"
 				: "one command: status, monitor, kick, report, probe or down; see "
 				  "--help");

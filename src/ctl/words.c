@@ -40,7 +40,7 @@ static bool is_harmful(uint32_t c)
 	bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
 	bool line_end = c == 0x2028 || c == 0x2029;
 	bool direction = c == 0x061c || c == 0x200e || c == 0x200f ||
-		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+			 (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 	return control || line_end || direction || c == NOT_UTF8;
 }
 
@@ -182,8 +182,8 @@ void words_row(const char *label, const char *format, ...)
 	free(text);
 }
 
-void words_traffic(const char *label, const json_t *counters, const char *packets_key,
-	const char *octets_key)
+void words_traffic(
+	const char *label, const json_t *counters, const char *packets_key, const char *octets_key)
 {
 	char number[WORDS_MAX], octets[WORDS_MAX];
 	uint64_t packets = member_count(counters, packets_key);

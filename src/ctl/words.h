@@ -32,8 +32,8 @@ uint64_t member_count(const json_t *object, const char *key);
 char *member_list(const json_t *object, const char *key);
 
 /* A row like "sent  1,234 packets, 1.2 MiB". */
-void words_traffic(const char *label, const json_t *counters, const char *packets_key,
-	const char *octets_key);
+void words_traffic(
+	const char *label, const json_t *counters, const char *packets_key, const char *octets_key);
 /* Rows for what was dropped: each counter that is not zero, with its meaning. */
 void words_drops(const json_t *counters);
 /* The sum of an object's numbers. */

@@ -103,7 +103,7 @@ static bool parse_numeric(const char *host, struct address *address, uint32_t *s
 static bool cached_belongs(const struct dial *dial, size_t which)
 {
 	return !dial->settings.cached_endpoint ||
-		dial->settings.cached_endpoint[which] == dial->endpoint;
+	       dial->settings.cached_endpoint[which] == dial->endpoint;
 }
 
 static bool names_pending(const struct dial *dial)
@@ -121,7 +121,7 @@ static uint64_t cached_due(const struct dial *dial)
 static bool wants_cached(const struct dial *dial)
 {
 	return !dial->numeric && !dial->cached_used && dial->race.count == 0 &&
-		dial->settings.cached_count > 0;
+	       dial->settings.cached_count > 0;
 }
 
 static void use_cached(struct dial *dial, uint64_t now)
@@ -171,8 +171,8 @@ static void begin_resolving(struct dial *dial, const char *host)
 {
 	struct reason problem;
 	dial->ipv6.pending = dial->ipv4.pending = true;
-	int error = resolve_start(&dial->resolve, dial->loop, host, dial->settings.mark, on_answer,
-		dial, &problem);
+	int error = resolve_start(
+		&dial->resolve, dial->loop, host, dial->settings.mark, on_answer, dial, &problem);
 	if (error == 0)
 		return;
 	dial->ipv6 = (struct lookup){.status = RESOLVE_FAILED};
@@ -213,7 +213,7 @@ static void begin_endpoint(struct dial *dial, uint64_t now)
 static bool endpoint_is_over(const struct dial *dial, uint64_t now)
 {
 	return now >= dial->endpoint_deadline ||
-		(!names_pending(dial) && race_all_failed(&dial->race));
+	       (!names_pending(dial) && race_all_failed(&dial->race));
 }
 
 static void close_endpoint(struct dial *dial)
@@ -272,7 +272,8 @@ static void finish(struct dial *dial, enum dial_failure failure, struct attempt 
 /* Our own side's fault in resolving ends everything, like that of a socket. */
 static bool resolving_failed_locally(struct dial *dial)
 {
-	const struct lookup *lookup = dial->ipv6.status == RESOLVE_LOCAL ? &dial->ipv6 : &dial->ipv4;
+	const struct lookup *lookup =
+		dial->ipv6.status == RESOLVE_LOCAL ? &dial->ipv6 : &dial->ipv4;
 	if (lookup->status != RESOLVE_LOCAL)
 		return false;
 	reason_set(&dial->why, "%s", lookup->problem);
@@ -308,7 +309,8 @@ static void advance(struct dial *dial)
 		if (endpoint_is_over(dial, now)) {
 			end_endpoint(dial, now);
 			if (dial->endpoint + 1 == dial->settings.endpoints->count) {
-				finish(dial, dial->had_address ? DIAL_UNREACHABLE : DIAL_NO_NAME, NULL);
+				finish(dial, dial->had_address ? DIAL_UNREACHABLE : DIAL_NO_NAME,
+					NULL);
 				return;
 			}
 			dial->endpoint++;

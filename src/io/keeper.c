@@ -91,12 +91,14 @@ static int explain(const char *path, int error, size_t limit, struct reason *why
 	if (error == -EINVAL)
 		reason_set(why, "%s is not a regular file", path);
 	else if (error == -EFBIG)
-		reason_set(why, "%s is larger than the %zu octets that are allowed here", path, limit);
+		reason_set(
+			why, "%s is larger than the %zu octets that are allowed here", path, limit);
 	else if (error == -ENOENT)
 		reason_set(why, "%s does not exist: check the path in the configuration", path);
 	else if (error == -EACCES || error == -EPERM)
 		reason_set(why,
-			"%s may not be read: check its owner and mode, and those of its directories",
+			"%s may not be read: check its owner and mode, and those of its "
+			"directories",
 			path);
 	else
 		reason_set(why, "cannot read %s: %s", path, strerror(-error));
@@ -104,13 +106,14 @@ static int explain(const char *path, int error, size_t limit, struct reason *why
 }
 
 /* Takes the descriptor, or an error in its place. */
-static int read_opened(const char *path, int fd, uint8_t **out, size_t *length, size_t limit,
-	struct reason *why)
+static int read_opened(
+	const char *path, int fd, uint8_t **out, size_t *length, size_t limit, struct reason *why)
 {
 	if (fd < 0)
 		return explain(path, fd, limit, why);
 	struct stat status;
-	size_t expected = fstat(fd, &status) == 0 && status.st_size > 0 ? (size_t)status.st_size : 0;
+	size_t expected =
+		fstat(fd, &status) == 0 && status.st_size > 0 ? (size_t)status.st_size : 0;
 	int error = expected > limit ? -EFBIG : read_all(fd, expected, out, length, limit);
 	close(fd);
 	return error < 0 ? explain(path, error, limit, why) : 0;

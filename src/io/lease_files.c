@@ -41,8 +41,8 @@ static uint8_t *read_end(int directory, const char *name, size_t *length)
 		octets = malloc(FILE_OCTETS);
 	off_t from = octets && status.st_size > FILE_OCTETS ? status.st_size - FILE_OCTETS : 0;
 	while (octets && *length < FILE_OCTETS) {
-		ssize_t got = pread(
-			fd, octets + *length, FILE_OCTETS - *length, from + (off_t)*length);
+		ssize_t got =
+			pread(fd, octets + *length, FILE_OCTETS - *length, from + (off_t)*length);
 		if (got <= 0)
 			break;
 		*length += (size_t)got;
@@ -54,7 +54,7 @@ static uint8_t *read_end(int directory, const char *name, size_t *length)
 static bool is_of_interest(const struct place *place, const char *name)
 {
 	return name[0] != '.' && strncmp(name, place->prefix, strlen(place->prefix)) == 0 &&
-		strstr(name, place->part) != NULL;
+	       strstr(name, place->part) != NULL;
 }
 
 static void read_place(struct sip_lease *out, const struct place *place, const char *root)

@@ -16,7 +16,7 @@
 #include "core/text.h"
 
 enum {
-	LOG_MESSAGE_MAX = 2048,              /* as formatted */
+	LOG_MESSAGE_MAX = 2048,             /* as formatted */
 	LOG_LINE_MAX = 4 * LOG_MESSAGE_MAX, /* every octet as \xNN */
 };
 
@@ -112,7 +112,8 @@ static bool send_journal(int level, const char *line, size_t length)
 {
 	char head[256], size[8];
 	int head_length = snprintf(head, sizeof(head),
-		"PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%.64s\nSYSLOG_PID=%d\nMESSAGE\n",
+		"PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%.64s\nSYSLOG_PID=%"
+		"d\nMESSAGE\n",
 		level, LOG_FAC(LOG_DAEMON), sink.program, (int)getpid());
 	for (int i = 0; i < 8; i++)
 		size[i] = (char)((uint64_t)length >> 8 * i);

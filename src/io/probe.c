@@ -177,11 +177,10 @@ static void finish_garbage(struct probe *probe, const char *until)
 		reason_add(evidence, "got %s messages, but none that answers our own request",
 			protocol_name(probe));
 	else if (question->bad > 0)
-		reason_add(evidence, "what answers there does not speak %s",
-			protocol_name(probe));
+		reason_add(evidence, "what answers there does not speak %s", protocol_name(probe));
 	else
-		reason_add(evidence, "only %zu octets of an answer came%s", question->received,
-			until);
+		reason_add(
+			evidence, "only %zu octets of an answer came%s", question->received, until);
 	finish(probe, PROBE_GARBAGE);
 }
 
@@ -268,8 +267,8 @@ static bool build_question(struct probe *probe)
 /* False: the probe has ended. */
 static bool send_datagram(struct probe *probe, uint64_t now)
 {
-	ssize_t sent = send(probe->io.fd, probe->question.octets, probe->question.length,
-		MSG_NOSIGNAL);
+	ssize_t sent =
+		send(probe->io.fd, probe->question.octets, probe->question.length, MSG_NOSIGNAL);
 	/* A full queue is as if the network had lost it. */
 	if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR) {
 		finish_socket_error(probe, errno);

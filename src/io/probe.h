@@ -48,15 +48,15 @@ struct probe_settings {
 
 struct probe_result {
 	enum probe_outcome outcome;
-	int error;              /* errno, where there was one */
-	unsigned status;        /* passed: of SIP; of STUN an error's, or 0 */
-	enum tls_failure tls;   /* TLS_FAILED: what kind */
-	struct address mapped;  /* passed: ours, as the server sees it; version 0: not told */
+	int error;             /* errno, where there was one */
+	unsigned status;       /* passed: of SIP; of STUN an error's, or 0 */
+	enum tls_failure tls;  /* TLS_FAILED: what kind */
+	struct address mapped; /* passed: ours, as the server sees it; version 0: not told */
 	uint16_t mapped_port;
 	struct address reporter; /* who sent the ICMP error, if one did */
-	bool forbidden;         /* and that it is a firewall's rule */
-	uint64_t took;          /* us */
-	struct reason evidence; /* target, transport, time, and what came: one sentence */
+	bool forbidden;          /* and that it is a firewall's rule */
+	uint64_t took;           /* us */
+	struct reason evidence;  /* target, transport, time, and what came: one sentence */
 };
 
 struct probe;

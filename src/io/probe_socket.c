@@ -112,10 +112,11 @@ void probe_socket_local(int fd, struct address *address, uint16_t *port)
 static bool is_prohibition(const struct sock_extended_err *error)
 {
 	if (error->ee_origin == SO_EE_ORIGIN_ICMP6)
-		return error->ee_type == ICMP6_DST_UNREACH && error->ee_code == ICMP6_DST_UNREACH_ADMIN;
+		return error->ee_type == ICMP6_DST_UNREACH &&
+		       error->ee_code == ICMP6_DST_UNREACH_ADMIN;
 	return error->ee_type == ICMP_DEST_UNREACH &&
-		(error->ee_code == ICMP_NET_ANO || error->ee_code == ICMP_HOST_ANO ||
-			error->ee_code == ICMP_PKT_FILTERED);
+	       (error->ee_code == ICMP_NET_ANO || error->ee_code == ICMP_HOST_ANO ||
+		       error->ee_code == ICMP_PKT_FILTERED);
 }
 
 void probe_socket_reporter(int fd, struct address *out, bool *forbidden)
@@ -133,10 +134,9 @@ void probe_socket_reporter(int fd, struct address *out, bool *forbidden)
 	for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
 		const struct sock_extended_err *error = (const void *)CMSG_DATA(at);
 		bool is_error = (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR) ||
-			(at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR);
-		if (!is_error ||
-			(error->ee_origin != SO_EE_ORIGIN_ICMP &&
-				error->ee_origin != SO_EE_ORIGIN_ICMP6))
+				(at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR);
+		if (!is_error || (error->ee_origin != SO_EE_ORIGIN_ICMP &&
+					 error->ee_origin != SO_EE_ORIGIN_ICMP6))
 			continue;
 		read_sockaddr(SO_EE_OFFENDER(error), out, &port);
 		*forbidden = is_prohibition(error);

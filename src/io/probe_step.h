@@ -10,8 +10,8 @@
 #include "io/probe.h"
 
 enum {
-	PROBE_STEP_TARGETS = 32,       /* more are ignored */
-	PROBE_STEP_STAGGER = 250000,   /* us, or less: the last still has half the time */
+	PROBE_STEP_TARGETS = 32,     /* more are ignored */
+	PROBE_STEP_STAGGER = 250000, /* us, or less: the last still has half the time */
 };
 
 struct probe_step_settings {
@@ -25,7 +25,7 @@ struct probe_step_settings {
 
 struct probe_step_result {
 	bool passed;
-	size_t first; /* the target that passed first */
+	size_t first;                       /* the target that passed first */
 	const struct probe_result *results; /* one per target, in their order */
 	size_t count;
 	/* Passed: the first one's evidence; else that of all, in order. */

@@ -190,7 +190,7 @@ static bool is_unspecified(const struct address *address)
 static bool is_link_local6(const struct address *address)
 {
 	return address->version == 6 && address->octets[0] == 0xfe &&
-		(address->octets[1] & 0xc0) == 0x80;
+	       (address->octets[1] & 0xc0) == 0x80;
 }
 
 /* IPv4 in IPv6 clothes (RFC 4291 2.5.5.2) is IPv4: the routes that exempt it
@@ -214,8 +214,8 @@ void race_add(struct race *race, const struct address *address, uint32_t scope,
 	if (race->count == RACE_ATTEMPTS)
 		return;
 	struct attempt *attempt = &race->attempts[race->count++];
-	*attempt = (struct attempt){
-		.race = race, .address = plain, .scope = scope, .origin = origin};
+	*attempt =
+		(struct attempt){.race = race, .address = plain, .scope = scope, .origin = origin};
 	attempt->io.fd = -1;
 
 	if (is_unspecified(&plain)) /* connect() would reach this very host */

@@ -131,13 +131,13 @@ static enum resolve_status explain(
 		return RESOLVE_NO_NAME;
 	}
 	if (status == ARES_ENODATA) {
-		snprintf(out, RESOLVE_PROBLEM_MAX, "the name has no %s, says the %s", lacks, servers);
+		snprintf(out, RESOLVE_PROBLEM_MAX, "the name has no %s, says the %s", lacks,
+			servers);
 		return RESOLVE_NO_ADDRESS;
 	}
 	if (status == ARES_ETIMEOUT)
 		snprintf(out, RESOLVE_PROBLEM_MAX, "no answer from the %s", servers);
-	else if (status == ARES_ECONNREFUSED || status == ARES_ESERVFAIL ||
-		status == ARES_EREFUSED)
+	else if (status == ARES_ECONNREFUSED || status == ARES_ESERVFAIL || status == ARES_EREFUSED)
 		/* c-ares goes on to the next resolver and forgets which it was. */
 		snprintf(out, RESOLVE_PROBLEM_MAX,
 			"no useful answer from the %s (not reachable, SERVFAIL or REFUSED)",
@@ -173,9 +173,9 @@ static void answer_family(
 		if (found)
 			collect(found, version == 6 ? AF_INET6 : AF_INET, &answer);
 		if (answer.count == 0)
-			answer.status = explain(resolve,
-				status == ARES_SUCCESS ? ARES_ENODATA : status, "address",
-				answer.problem);
+			answer.status =
+				explain(resolve, status == ARES_SUCCESS ? ARES_ENODATA : status,
+					"address", answer.problem);
 		resolve->answered(resolve->user, version, &answer);
 	}
 	if (found)
@@ -214,8 +214,8 @@ static int open_channel(struct resolve *resolve, const char *name)
 }
 
 /* Everything but the question. */
-static int open_resolve(struct resolve **out, struct ev_loop *loop, const char *name,
-	uint32_t mark, struct reason *why)
+static int open_resolve(struct resolve **out, struct ev_loop *loop, const char *name, uint32_t mark,
+	struct reason *why)
 {
 	int error = -ENOMEM;
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
@@ -299,8 +299,8 @@ static int collect_srv(const uint8_t *message, int length, struct resolve_record
 	return status;
 }
 
-static void list_records(struct resolve *resolve, int status, int type, const uint8_t *message,
-	int length)
+static void list_records(
+	struct resolve *resolve, int status, int type, const uint8_t *message, int length)
 {
 	struct resolve_records records = {.status = RESOLVE_FOUND};
 	if (resolve->cancelled)

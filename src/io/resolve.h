@@ -14,9 +14,9 @@
 #include "core/sip_dns.h"
 
 enum {
-	RESOLVE_ADDRESSES = 8,    /* of one family; more are ignored */
-	RESOLVE_WAIT_MS = 1000,   /* for a resolver's first answer, then doubled */
-	RESOLVE_TRIES = 3,        /* of each resolver */
+	RESOLVE_ADDRESSES = 8,  /* of one family; more are ignored */
+	RESOLVE_WAIT_MS = 1000, /* for a resolver's first answer, then doubled */
+	RESOLVE_TRIES = 3,      /* of each resolver */
 	RESOLVE_PROBLEM_MAX = 256,
 };
 

@@ -19,8 +19,9 @@ int sandbox_find_user(const char *preferred, struct sandbox_user *out, struct re
 	if (!account)
 		account = getpwnam("nobody");
 	if (!account) {
-		reason_set(why, "there is neither a user %s nor a user nobody to run as: create one "
-				"with \"useradd --system %s\"",
+		reason_set(why,
+			"there is neither a user %s nor a user nobody to run as: create one "
+			"with \"useradd --system %s\"",
 			preferred, preferred);
 		return -ENOENT;
 	}
@@ -75,7 +76,8 @@ static int choose_capabilities(bool keep_net_admin, struct reason *why)
 static int become(const struct sandbox_user *user, struct reason *why)
 {
 	if (user->uid == 0 || user->gid == 0) {
-		reason_set(why, "user %s is root or in root's group: run as another one", user->name);
+		reason_set(
+			why, "user %s is root or in root's group: run as another one", user->name);
 		return -EINVAL;
 	}
 	/* Sets the user with capabilities kept, then empties the bounding set,
@@ -84,7 +86,8 @@ static int become(const struct sandbox_user *user, struct reason *why)
 		CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT);
 	if (failed) {
 		reason_set(why,
-			"cannot become user %s (step %d of capng_change_id(3) failed): start as root "
+			"cannot become user %s (step %d of capng_change_id(3) failed): start as "
+			"root "
 			"with CAP_SETUID, CAP_SETGID and CAP_SETPCAP, or as that user",
 			user->name, failed);
 		return -EPERM;
@@ -138,5 +141,6 @@ int sandbox_drop(const struct sandbox_user *user, bool keep_net_admin, struct re
 
 bool sandbox_has_net_admin(void)
 {
-	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	return capng_get_caps_process() == 0 &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 }

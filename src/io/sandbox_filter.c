@@ -36,6 +36,8 @@ enum { HAS_SANITIZER = 1 };
 enum { HAS_SANITIZER = 0 };
 #endif
 
+/* Lists to be read, not columns. */
+/* clang-format off */
 static const char *const always[] = {
 	/* sockets, TUN queues, pipes, files that are open */
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
@@ -149,6 +151,8 @@ static const uint32_t process_options[] = {
 	PR_SET_NO_NEW_PRIVS, PR_GET_SECCOMP,
 	0x53564d41, /* PR_SET_VMA: newer glibc names its memory */
 };
+
+/* clang-format on */
 
 static int allow(scmp_filter_ctx filter, const char *name, unsigned count,
 	const struct scmp_arg_cmp *compare)

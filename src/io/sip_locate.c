@@ -133,8 +133,8 @@ static void fail_lookup(struct lookup *lookup, const struct reason *why)
 {
 	lookup->pending = 0;
 	lookup->status = RESOLVE_LOCAL;
-	snprintf(lookup->problem, sizeof(lookup->problem), "%.*s",
-		(int)sizeof(lookup->problem) - 1, why->text);
+	snprintf(lookup->problem, sizeof(lookup->problem), "%.*s", (int)sizeof(lookup->problem) - 1,
+		why->text);
 }
 
 /* The addresses of a name, asked for once however many want them. */
@@ -149,8 +149,8 @@ static const struct lookup *find_host(struct locate *locate, const char *name)
 	if (!lookup)
 		return NULL;
 	lookup->pending = 2;
-	if (resolve_start(&lookup->resolve, locate->loop, name, locate->mark, on_addresses,
-		    lookup, &why) < 0)
+	if (resolve_start(&lookup->resolve, locate->loop, name, locate->mark, on_addresses, lookup,
+		    &why) < 0)
 		fail_lookup(lookup, &why);
 	return lookup;
 }
@@ -227,8 +227,8 @@ static void ask_srv(struct locate *locate, struct source *source, const char *na
 	lookup->rank = (uint32_t)rank;
 	lookup->pending = 1;
 	source->srv_pending++;
-	if (resolve_srv(&lookup->resolve, locate->loop, name, locate->mark, on_srv, lookup,
-		    &why) < 0) {
+	if (resolve_srv(&lookup->resolve, locate->loop, name, locate->mark, on_srv, lookup, &why) <
+		0) {
 		fail_lookup(lookup, &why);
 		source->srv_pending--;
 	}
@@ -239,8 +239,7 @@ static void ask_every_srv(struct locate *locate, struct source *source)
 {
 	for (enum transport transport = OVER_UDP; transport <= OVER_TLS; transport++) {
 		char name[SIP_DNS_NAME];
-		if (locate->transports & 1u << transport &&
-			srv_name(name, transport, source->host))
+		if (locate->transports & 1u << transport && srv_name(name, transport, source->host))
 			ask_srv(locate, source, name, transport, transport);
 	}
 }
@@ -299,7 +298,7 @@ static bool parse_server(const char *text, char host[SIP_DNS_NAME], uint16_t *po
 {
 	struct config_endpoint one = {0}, other = {0};
 	bool ok = config_endpoint_parse(&one, text, 1) && config_endpoint_parse(&other, text, 2) &&
-		strlen(one.host) < SIP_DNS_NAME;
+		  strlen(one.host) < SIP_DNS_NAME;
 	if (ok) {
 		memcpy(host, one.host, strlen(one.host) + 1);
 		*port = one.port == other.port ? one.port : 0;
@@ -350,8 +349,10 @@ static void add_stun_server(struct locate *locate, const char *server, size_t wh
 		if (is_tls != wants_tls || !(locate->transports & 1u << transport))
 			continue;
 		add_entry(locate, (uint32_t)transport << 24 | (uint32_t)which, host, host,
-			port ? port : is_tls ? STUN_TLS_PORT : STUN_PORT, transport,
-			LOCATE_CONFIGURED);
+			port     ? port
+			: is_tls ? STUN_TLS_PORT
+				 : STUN_PORT,
+			transport, LOCATE_CONFIGURED);
 	}
 }
 
@@ -406,8 +407,8 @@ static void explain(const struct locate *locate, uint64_t now, struct reason *wh
 			reason_add(why, "%s", lookup->problem);
 			continue;
 		}
-		reason_add(why, "%s: ",
-			resolve_describe(lookup->resolve, resolvers, sizeof(resolvers)));
+		reason_add(why,
+			"%s: ", resolve_describe(lookup->resolve, resolvers, sizeof(resolvers)));
 		reason_add_silence(why, now - locate->began);
 	}
 }

@@ -50,14 +50,14 @@ struct tls_session;
 struct tls_settings {
 	bool server;
 	bool tls13_only;
-	struct view ca;          /* PEM bundle or one DER; verifies the peer */
-	struct view certificate; /* PEM chain (leaf first) or one DER; may be empty on a client */
-	struct view key;         /* PEM or DER; cleanse it yourself */
-	struct view crl;         /* PEM or DER; empty: no revocation check */
-	bool request_client;     /* server: ask for a client certificate */
-	bool require_client;     /* server: and refuse a client without one */
-	const uint8_t *pin;      /* client: SHA-256 of the server's SPKI, or NULL */
-	const char *alpn;        /* or NULL; borrowed during the call */
+	struct view ca;           /* PEM bundle or one DER; verifies the peer */
+	struct view certificate;  /* PEM chain (leaf first) or one DER; may be empty on a client */
+	struct view key;          /* PEM or DER; cleanse it yourself */
+	struct view crl;          /* PEM or DER; empty: no revocation check */
+	bool request_client;      /* server: ask for a client certificate */
+	bool require_client;      /* server: and refuse a client without one */
+	const uint8_t *pin;       /* client: SHA-256 of the server's SPKI, or NULL */
+	const char *alpn;         /* or NULL; borrowed during the call */
 	uint32_t ticket_lifetime; /* server: s; 0: 300; at most seven days count */
 	/* Server: 32 octets from which the ticket keys are derived (a new one for
 	 * every lifetime), so that tickets outlive a restart or a reload; NULL:
@@ -85,8 +85,8 @@ int64_t tls_context_expiry(const struct tls_context *context);
  * tls_free. `host` is what the peer's certificate must be issued for (a name
  * or a numeric address) and `sni` what is sent if it is a name; both NULL on a
  * server. */
-int tls_new(struct tls **out, struct tls_context *context, int fd, const char *host,
-	const char *sni);
+int tls_new(
+	struct tls **out, struct tls_context *context, int fd, const char *host, const char *sni);
 /* Cleanses all keys.  Sends nothing.  Takes NULL. */
 void tls_free(struct tls *tls);
 

@@ -17,8 +17,8 @@ bool tls_peer_is_revoked(const struct tls *tls, const struct tls_context *contex
 	const unsigned char *der = wolfSSL_X509_get_der(peer, &length);
 	WOLFSSL_CERT_MANAGER *manager = wolfSSL_CTX_GetCertManager(context->wolf);
 	bool revoked = der && manager &&
-		wolfSSL_CertManagerCheckCRL(manager, (unsigned char *)(uintptr_t)der, length) ==
-			CRL_CERT_REVOKED;
+		       wolfSSL_CertManagerCheckCRL(manager, (unsigned char *)(uintptr_t)der,
+			       length) == CRL_CERT_REVOKED;
 	wolfSSL_X509_free(peer);
 	return revoked;
 }

@@ -31,8 +31,8 @@ struct program {
 };
 
 /* Appends one instruction; returns where it stands. */
-static int emit(
-	struct program *program, uint8_t code, uint8_t to, uint8_t from, int16_t jump, int32_t value)
+static int emit(struct program *program, uint8_t code, uint8_t to, uint8_t from, int16_t jump,
+	int32_t value)
 {
 	struct bpf_insn *at = &program->code[program->length];
 	*at = (struct bpf_insn){
@@ -58,8 +58,8 @@ static void make_index(struct program *program, uint32_t base, uint32_t mask)
 	emit(program, BPF_ALU | BPF_AND | BPF_K, BPF_REG_0, 0, 0, (int32_t)mask);
 }
 
-static void assemble(struct program *program, const struct prefix *ipv4,
-	const struct prefix *ipv6, unsigned queues)
+static void assemble(struct program *program, const struct prefix *ipv4, const struct prefix *ipv6,
+	unsigned queues)
 {
 	/* BPF_ABS loads want the packet in r6, and return 0 when it is short. */
 	emit(program, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0);

@@ -34,7 +34,8 @@ static void add_numbers(json_t *sum, json_t *more)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach (more, key, value) {
+	json_object_foreach(more, key, value)
+	{
 		json_t *have = json_object_get(sum, key);
 		if (!have)
 			json_object_set(sum, key, value);
@@ -51,9 +52,9 @@ static json_t *listen_json(const struct tscfd_config *config)
 	json_t *array = json_array();
 	for (size_t i = 0; i < config->addresses.count; i++) {
 		const struct config_endpoint *at = &config->addresses.items[i];
-		json_array_append_new(array,
-			strchr(at->host, ':') ? json_sprintf("[%s]:%u", at->host, at->port)
-					      : json_sprintf("%s:%u", at->host, at->port));
+		json_array_append_new(array, strchr(at->host, ':')
+						     ? json_sprintf("[%s]:%u", at->host, at->port)
+						     : json_sprintf("%s:%u", at->host, at->port));
 	}
 	return array;
 }
@@ -150,8 +151,7 @@ static void on_metrics_timer(struct ev_loop *loop, struct ev_timer *timer, int e
 	(void)loop;
 	(void)events;
 	struct admin *admin = timer->data;
-	struct inquiry inquiry = {
-		.ask = ask_status, .done = metrics_file_done, .owner = admin};
+	struct inquiry inquiry = {.ask = ask_status, .done = metrics_file_done, .owner = admin};
 	inquiry_start(&inquiry, &admin->mailbox, admin->workers, admin->worker_count);
 }
 
@@ -289,8 +289,8 @@ static void on_request(void *user, struct control_client *client, const json_t *
 	else if (strcmp(command, "reload") == 0)
 		answer_reload(admin, client);
 	else
-		control_client_refuse(client,
-			"unknown command: status, sessions, disconnect, reload or metrics");
+		control_client_refuse(
+			client, "unknown command: status, sessions, disconnect, reload or metrics");
 }
 
 void admin_warn(struct admin *admin, const char *text)
@@ -341,8 +341,9 @@ int admin_init(struct admin *admin, struct ev_loop *loop, const struct settings_
 	if (settings->config.metrics)
 		ev_timer_start(loop, &admin->metrics_timer);
 	int error = own_directory(settings->config.socket, user, why);
-	return error ? error : control_socket_open(
-		&admin->socket, loop, settings->config.socket, "tscf", on_request, admin, why);
+	return error ? error
+		     : control_socket_open(&admin->socket, loop, settings->config.socket, "tscf",
+			       on_request, admin, why);
 }
 
 void admin_fini(struct admin *admin)

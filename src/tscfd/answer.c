@@ -81,8 +81,7 @@ static struct lease *resume(
 	const char *identity = tls_resumed(session->lane.tls) ? NULL : session->identity;
 	if (!control_has(request, TAG_RESUME_TOKEN))
 		return NULL;
-	struct lease *lease =
-		pool_find_token(worker->pool, &request->resume_token, identity, now);
+	struct lease *lease = pool_find_token(worker->pool, &request->resume_token, identity, now);
 	if (!lease)
 		return NULL;
 	if (lease->tunnel)
@@ -92,8 +91,7 @@ static struct lease *resume(
 	return lease;
 }
 
-static void get_instance(
-	const struct control_message *request, uint8_t instance[CONTROL_INSTANCE])
+static void get_instance(const struct control_message *request, uint8_t instance[CONTROL_INSTANCE])
 {
 	memset(instance, 0, CONTROL_INSTANCE);
 	if (control_has(request, TAG_INSTANCE))
@@ -110,8 +108,7 @@ static struct lease *fresh_lease(
 
 /* Hands the request on unless this worker is the right one to resume it: the one
  * that owns the lease which the token names. */
-static bool belongs_to_token_owner(
-	struct session *session, const struct control_message *request)
+static bool belongs_to_token_owner(struct session *session, const struct control_message *request)
 {
 	if (session->token_tried || !control_has(request, TAG_RESUME_TOKEN))
 		return false;
@@ -143,8 +140,8 @@ static bool goes_to_next_worker(struct session *session, const struct control_me
 	return true;
 }
 
-static void send_configuration(struct session *session, const struct control_message *request,
-	enum control_result result)
+static void send_configuration(
+	struct session *session, const struct control_message *request, enum control_result result)
 {
 	struct worker *worker = session->worker;
 	const struct lease *lease = session->lease;
@@ -299,8 +296,8 @@ void answer_first(struct session *session, const struct envelope *envelope)
 	if (envelope->type == ENVELOPE_CONTROL)
 		first_message(session, envelope->payload, envelope->length);
 	else if (envelope->type == ENVELOPE_IP)
-		lane_protocol_error(&session->lane,
-			"a plain TS 24.322 client, which this TSCF does not serve");
+		lane_protocol_error(
+			&session->lane, "a plain TS 24.322 client, which this TSCF does not serve");
 	else if (envelope->type == ENVELOPE_OFFLOAD)
 		lane_protocol_error(
 			&session->lane, "an offload envelope before the Configuration Request");

@@ -30,8 +30,8 @@ static bool pseudonym(const char *identity, char text[IDENTITY_TEXT_MAX])
 	if (wc_HmacInit(&hmac, NULL, INVALID_DEVID) != 0)
 		return false;
 	bool ok = wc_HmacSetKey(&hmac, WC_SHA256, key, sizeof(key)) == 0 &&
-		wc_HmacUpdate(&hmac, (const uint8_t *)identity, (word32)strlen(identity)) == 0 &&
-		wc_HmacFinal(&hmac, digest) == 0;
+		  wc_HmacUpdate(&hmac, (const uint8_t *)identity, (word32)strlen(identity)) == 0 &&
+		  wc_HmacFinal(&hmac, digest) == 0;
 	wc_HmacFree(&hmac);
 	if (!ok)
 		return false;

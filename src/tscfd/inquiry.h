@@ -13,9 +13,9 @@ struct inquiry {
 	json_t *(*ask)(struct worker *worker, const struct inquiry *inquiry);
 	/* Runs in the asker's thread, with one answer per worker. Owns nothing. */
 	void (*done)(struct inquiry *inquiry, json_t *const *answers, size_t count);
-	void *owner;   /* for `done` */
-	void *subject; /* for `done`: whom to answer */
-	json_t *request; /* read by `ask`; owned by the inquiry */
+	void *owner;                              /* for `done` */
+	void *subject;                            /* for `done`: whom to answer */
+	json_t *request;                          /* read by `ask`; owned by the inquiry */
 	void (*release)(struct inquiry *inquiry); /* frees `subject`; may be NULL */
 };
 

@@ -13,8 +13,8 @@
 
 enum { BACKLOG = 1024, ACCEPTS = 16 };
 
-static socklen_t socket_address(const struct address *address, uint16_t port,
-	struct sockaddr_storage *out)
+static socklen_t socket_address(
+	const struct address *address, uint16_t port, struct sockaddr_storage *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (address->version == 4) {

@@ -231,7 +231,8 @@ static void announce(const struct tscfd *tscfd)
 	for (size_t i = 0; i < config->addresses.count; i++)
 		log_line(LOG_INFO, "listening on %s port %u", config->addresses.items[i].host,
 			config->addresses.items[i].port);
-	log_line(LOG_INFO, "tscfd %s is ready: pool %s %s, interface %s, %u worker%s, AES-GCM by %s",
+	log_line(LOG_INFO,
+		"tscfd %s is ready: pool %s %s, interface %s, %u worker%s, AES-GCM by %s",
 		PACKAGE_VERSION, prefix_format(&config->ipv4, four),
 		prefix_format(&config->ipv6, six), tscfd->tun.name, tscfd->group.count,
 		tscfd->group.count == 1 ? "" : "s", tls_aead_name());
@@ -288,10 +289,8 @@ static int serve(struct tscfd *tscfd, struct reason *why)
 	if (!error) {
 		const struct datapath *first = &tscfd->group.workers[0].datapath;
 		preflight(&tscfd->admin, tscfd->netlink, tscfd->tun.index);
-		route_back_start(
-			&tscfd->route_back[0], tscfd->loop, &tscfd->admin, &first->own4);
-		route_back_start(
-			&tscfd->route_back[1], tscfd->loop, &tscfd->admin, &first->own6);
+		route_back_start(&tscfd->route_back[0], tscfd->loop, &tscfd->admin, &first->own4);
+		route_back_start(&tscfd->route_back[1], tscfd->loop, &tscfd->admin, &first->own6);
 		error = run(tscfd, why);
 		route_back_stop(&tscfd->route_back[0]);
 		route_back_stop(&tscfd->route_back[1]);
@@ -332,8 +331,9 @@ static int start(struct tscfd *tscfd)
 	struct config_log log = tscfd->settings->config.log;
 
 	if (!sandbox_has_net_admin()) {
-		reason_set(&why, "needs root to make %s and to listen; afterwards it gives all "
-				 "privileges up",
+		reason_set(&why,
+			"needs root to make %s and to listen; afterwards it gives all "
+			"privileges up",
 			tscfd->settings->config.interface);
 		return fail(STATUS_PRIVILEGE, &why);
 	}

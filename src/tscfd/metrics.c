@@ -32,17 +32,16 @@ static void total(FILE *out, const char *name, const char *help, long long value
 }
 
 /* One counter per member of `object`, told apart by `label`. */
-static void labelled(FILE *out, const char *name, const char *help, const char *label,
-	const json_t *object)
+static void labelled(
+	FILE *out, const char *name, const char *help, const char *label, const json_t *object)
 {
 	const char *key;
 	const json_t *value;
 	void *members = (void *)(uintptr_t)object;
 
 	family(out, name, "counter", help);
-	json_object_foreach (members, key, value)
-		fprintf(out, "tscf_%s_total{%s=\"%s\"} %lld\n", name, label, key,
-			(long long)json_integer_value(value));
+	json_object_foreach(members, key, value) fprintf(out, "tscf_%s_total{%s=\"%s\"} %lld\n",
+		name, label, key, (long long)json_integer_value(value));
 }
 
 static void pool(FILE *out, const json_t *use)

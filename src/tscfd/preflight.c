@@ -62,8 +62,8 @@ static void check_forwarding(struct admin *admin)
 		sysctl_value("/proc/sys/net/ipv6/conf/all/forwarding") != 1)
 		warn(admin, "IPv6 forwarding is off, so nothing gets from the tunnels to the IMS "
 			    "core: sysctl -w net.ipv6.conf.all.forwarding=1");
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/send_redirects",
-		config->interface);
+	snprintf(
+		path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/send_redirects", config->interface);
 	if (config->inter_client && sysctl_value(path) == 1)
 		warn(admin,
 			"with inter-client = allow the kernel sends ICMP redirects to clients: "
@@ -220,8 +220,9 @@ static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
 	ssize_t got;
 	while ((got = recv(check->fd, octets, sizeof(octets), 0)) > 0)
 		if (is_our_answer(check, octets, (size_t)got)) {
-			log_line(LOG_INFO, "the P-CSCF %s answers a ping from the pool: the core "
-					   "has a route back",
+			log_line(LOG_INFO,
+				"the P-CSCF %s answers a ping from the pool: the core "
+				"has a route back",
 				address_format(&check->target, target));
 			route_back_stop(check);
 			return;

@@ -27,8 +27,8 @@ const char *session_id(const struct session *session, char text[SESSION_ID_MAX])
 static const void *outer_octets(const struct sockaddr_storage *from)
 {
 	return from->ss_family == AF_INET
-		? (const void *)&((const struct sockaddr_in *)from)->sin_addr
-		: (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr;
+		       ? (const void *)&((const struct sockaddr_in *)from)->sin_addr
+		       : (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr;
 }
 
 const char *session_outer(const struct session *session, char text[SESSION_OUTER_MAX])
@@ -59,10 +59,11 @@ static void log_start(const struct session *session)
 	struct prefix six = pool_inner6(worker->pool, session->lease);
 
 	log_line(LOG_INFO, "session %s: %s from %s has %s %s (%s %s%s, %s)",
-		session_id(session, id), logged_identity(session, name), session_outer(session, outer),
-		prefix_format(&four, inner4), prefix_format(&six, inner6),
-		tls_version(session->lane.tls), tls_cipher(session->lane.tls),
-		tls_resumed(session->lane.tls) ? " resumed" : "", session->software);
+		session_id(session, id), logged_identity(session, name),
+		session_outer(session, outer), prefix_format(&four, inner4),
+		prefix_format(&six, inner6), tls_version(session->lane.tls),
+		tls_cipher(session->lane.tls), tls_resumed(session->lane.tls) ? " resumed" : "",
+		session->software);
 }
 
 static void log_end(const struct session *session, const char *why)
@@ -77,7 +78,8 @@ static void log_end(const struct session *session, const char *why)
 	}
 	log_line(LOG_INFO,
 		"session %s: %s from %s ended after %llu s, %llu octets up, %llu down: %s",
-		session_id(session, id), logged_identity(session, name), session_outer(session, outer),
+		session_id(session, id), logged_identity(session, name),
+		session_outer(session, outer),
 		(unsigned long long)((clock_now() - session->since) / 1000000),
 		(unsigned long long)counters->value[COUNTER_OCTETS_UP],
 		(unsigned long long)counters->value[COUNTER_OCTETS_DOWN], why);
@@ -219,7 +221,9 @@ static const struct lane_events lane_events = {
 static void arm_keepalive(struct session *session, uint64_t now)
 {
 	uint64_t due = keepalive_due(&session->keepalive);
-	session->timer.repeat = due == UINT64_MAX ? 0. : due > now ? (double)(due - now) / 1e6 : 1e-3;
+	session->timer.repeat = due == UINT64_MAX ? 0.
+				: due > now       ? (double)(due - now) / 1e6
+						  : 1e-3;
 	ev_timer_again(session->worker->loop, &session->timer);
 }
 
@@ -289,7 +293,7 @@ static unsigned connections_from(const struct worker *worker, const struct socka
 	size_t size = from->ss_family == AF_INET ? 4 : 16;
 	for (const struct session *other = worker->sessions; other; other = other->next)
 		count += other->from.ss_family == from->ss_family &&
-			memcmp(outer_octets(&other->from), outer_octets(from), size) == 0;
+			 memcmp(outer_octets(&other->from), outer_octets(from), size) == 0;
 	return count;
 }
 
@@ -300,8 +304,7 @@ void session_accept(void *owner, int fd, const struct sockaddr_storage *from)
 	struct tls *tls = NULL;
 	struct session *session = NULL;
 
-	if (config->per_source_limit &&
-		connections_from(worker, from) >= config->per_source_limit)
+	if (config->per_source_limit && connections_from(worker, from) >= config->per_source_limit)
 		goto refuse;
 	session = calloc(1, sizeof(*session));
 	if (!session || tls_new(&tls, worker->settings->tls, fd, NULL, NULL) != 0)
@@ -366,8 +369,8 @@ void sessions_pass_on(struct worker *worker)
 		worker->leaving = session->next;
 		tunnel_fini(&session->tunnel);
 		session->passage.run = arrive;
-		mailbox_post(&worker->group->workers[session->destination].mailbox,
-			&session->passage);
+		mailbox_post(
+			&worker->group->workers[session->destination].mailbox, &session->passage);
 	}
 }
 
@@ -381,21 +384,20 @@ static bool is_link_scope(uint8_t version, const uint8_t *octets)
 	return octets[0] == 0xff || (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80);
 }
 
-struct tunnel *session_route(void *owner, const struct packet *packet, enum counter *drop,
-	uint8_t *icmp, size_t *answer)
+struct tunnel *session_route(
+	void *owner, const struct packet *packet, enum counter *drop, uint8_t *icmp, size_t *answer)
 {
 	struct worker *worker = owner;
 	if (is_link_scope(packet->version, packet->destination)) {
 		*drop = COUNTER_DROP_LINK_LOCAL;
 		return NULL;
 	}
-	struct lease *lease =
-		pool_find_address(worker->pool, packet->version, packet->destination);
+	struct lease *lease = pool_find_address(worker->pool, packet->version, packet->destination);
 	if (lease && lease->tunnel)
 		return &((struct session *)lease->tunnel)->tunnel;
 
-	const struct address *from = packet->version == 4 ? &worker->datapath.own4
-							  : &worker->datapath.own6;
+	const struct address *from =
+		packet->version == 4 ? &worker->datapath.own4 : &worker->datapath.own6;
 	*drop = COUNTER_DROP_NO_TUNNEL;
 	if (from->version)
 		*answer = packet_unreachable(packet, from, false, icmp);

@@ -32,7 +32,7 @@ struct session {
 	struct sockaddr_storage from;
 	struct lane lane;
 	struct tunnel tunnel;
-	struct lease *lease; /* borrowed from the pool */
+	struct lease *lease;   /* borrowed from the pool */
 	struct ev_timer timer; /* handshake-timeout, then keep-alive */
 	struct keepalive keepalive;
 	struct message passage; /* while it goes to another worker */
@@ -41,10 +41,10 @@ struct session {
 	 * at how many workers that had no address left. */
 	bool token_tried, at_home;
 	unsigned exhausted;
-	uint64_t since;        /* us, when the tunnel came up */
-	int64_t since_epoch;   /* s, the same for people */
-	bool confirmed;        /* the client has seen its Configuration Response */
-	bool is_ending;        /* decided; that telling the client fails is no news */
+	uint64_t since;      /* us, when the tunnel came up */
+	int64_t since_epoch; /* s, the same for people */
+	bool confirmed;      /* the client has seen its Configuration Response */
+	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
 	char serial[64]; /* of its certificate */
 	char software[SESSION_SOFTWARE_MAX];

@@ -125,8 +125,8 @@ static int prepare_offer(struct settings *settings, struct reason *why)
 	}
 	for (size_t i = 0; i < config->dns.count; i++)
 		if (!address_parse(&offer->dns[offer->dns_count++], config->dns.items[i])) {
-			reason_set(why, "[ims] dns = %s: not a numeric address",
-				config->dns.items[i]);
+			reason_set(
+				why, "[ims] dns = %s: not a numeric address", config->dns.items[i]);
 			return -EINVAL;
 		}
 	for (size_t i = 0; i < config->domain.count; i++)
@@ -199,10 +199,10 @@ int settings_check_reload(
 	if (!same_addresses(&a->addresses, &b->addresses))
 		key = "[listen] address";
 	else if (!same_text(a->interface, b->interface) || a->workers != b->workers ||
-		a->mtu != b->mtu)
+		 a->mtu != b->mtu)
 		key = "[tun]";
 	else if (!same_prefix(&a->ipv4, &b->ipv4) || !same_prefix(&a->ipv6, &b->ipv6) ||
-		a->quarantine != b->quarantine || a->same_identity != b->same_identity)
+		 a->quarantine != b->quarantine || a->same_identity != b->same_identity)
 		key = "[pool]";
 	else if (a->resume_lifetime != b->resume_lifetime)
 		key = "[session] resume-lifetime";

@@ -131,8 +131,8 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 	int error = worker->loop ? pool_new(&worker->pool, &worker->pool_settings, draw_random)
 				 : -ENOMEM;
 	if (!error)
-		error = datapath_init(&worker->datapath, worker->loop, tun, index,
-			&datapath_events, worker);
+		error = datapath_init(
+			&worker->datapath, worker->loop, tun, index, &datapath_events, worker);
 	if (error) {
 		reason_set(why, "worker %u cannot start: %s", index, strerror(-error));
 		return error;
@@ -165,8 +165,8 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int worker_start(struct worker *worker, struct mailbox *main_thread,
-	void (*dying)(struct message *message))
+int worker_start(
+	struct worker *worker, struct mailbox *main_thread, void (*dying)(struct message *message))
 {
 	worker->main_thread = main_thread;
 	worker->dying.run = dying;
@@ -248,8 +248,8 @@ unsigned worker_disconnect(struct worker *worker, const char *id, const char *id
 		if ((id && strcmp(session_id(session, text), id) == 0) ||
 			(identity && *session->identity &&
 				strcmp(session->identity, identity) == 0)) {
-			session_release(session, RESULT_FORBIDDEN,
-				"disconnected by the administrator");
+			session_release(
+				session, RESULT_FORBIDDEN, "disconnected by the administrator");
 			closed++;
 		}
 	}
@@ -290,7 +290,8 @@ json_t *worker_status(struct worker *worker)
 	struct counters total;
 	struct pool_use use = pool_usage(worker->pool);
 	count_all(worker, &total);
-	return json_pack("{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:I}",
+	return json_pack(
+		"{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:I}",
 		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->session_count,
 		"pool", "capacity", (int)use.capacity, "live", (int)use.live, "waiting",
 		(int)use.waiting, "resting", (int)use.resting, "never", (int)use.never, "counters",
@@ -326,7 +327,7 @@ static json_t *session_json(const struct session *session)
 		(json_int_t)counters->value[COUNTER_PACKETS_UP], "packets_down",
 		(json_int_t)counters->value[COUNTER_PACKETS_DOWN], "queue_octets",
 		(json_int_t)(session->tunnel.sched.bulk_octets +
-			session->tunnel.sched.realtime_octets),
+			     session->tunnel.sched.realtime_octets),
 		"tls", tls_version(session->lane.tls), "cipher", tls_cipher(session->lane.tls),
 		"software", session->software, "offload", session->tunnel.offload, "rtt_ms",
 		(double)session->keepalive.rtt / 1000., "drops",

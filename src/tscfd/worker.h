@@ -25,7 +25,7 @@ struct worker_group {
 };
 
 struct worker {
-	unsigned index, count; /* worker index of count */
+	unsigned index, count;      /* worker index of count */
 	struct worker_group *group; /* borrowed */
 	pthread_t thread;
 	bool started;
@@ -63,8 +63,8 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 /* Starts the thread.  `dying` is posted to the main thread, at most once, when
  * the worker cannot go on; a dead worker ends the process, for queue numbers
  * shift when one closes.  0 or -errno. */
-int worker_start(struct worker *worker, struct mailbox *main_thread,
-	void (*dying)(struct message *message));
+int worker_start(
+	struct worker *worker, struct mailbox *main_thread, void (*dying)(struct message *message));
 /* Tells every client that this TSCF is shutting down, stops the loop, joins
  * the thread. */
 void worker_stop(struct worker *worker);

@@ -118,8 +118,7 @@ static void exempt_outer(struct client *client)
 
 static void use_tunnel(struct client *client, enum traversal_path path)
 {
-	enum traversal_step step =
-		path == TRAVERSAL_PATH_PROXY ? TRAVERSAL_PROXY : TRAVERSAL_TLS;
+	enum traversal_step step = path == TRAVERSAL_PATH_PROXY ? TRAVERSAL_PROXY : TRAVERSAL_TLS;
 	/* A tunnel that is replaced keeps its carrier: packets wait. */
 	if (client->current)
 		detach_current(client);
@@ -148,9 +147,8 @@ static void client_came_up(struct client *client)
 		address_format(&client->current->outer, outer), client->current->outer_port,
 		tls_version(lane->tls), tls_cipher(lane->tls),
 		(double)(now - client->current->started) / 1000.);
-	handle(client,
-		&(struct traversal_event){.kind = TRAVERSAL_EVENT_TUNNEL_CONFIRMED,
-			.step = client->current->step});
+	handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_TUNNEL_CONFIRMED,
+			       .step = client->current->step});
 	if (client->traversal.kernel == TRAVERSAL_KERNEL_TUNNEL)
 		steer_carrier(client->steer, client->tun, true);
 	report_up(client);
@@ -209,7 +207,8 @@ static void set_kernel(struct client *client, enum traversal_kernel kernel)
 		if (client->plan_applied)
 			steer_carrier(client->steer, client->tun, false);
 		else if (client->known_count)
-			error = steer_block(client->steer, client->known, client->known_count, &why);
+			error = steer_block(
+				client->steer, client->known, client->known_count, &why);
 		break;
 	case TRAVERSAL_KERNEL_TUNNEL:
 		steer_carrier(client->steer, client->tun, true);
@@ -228,21 +227,19 @@ static void progress(struct connection *connection, enum traversal_cause if_sile
 	struct client *client = connection->pool->owner;
 	if (connection == client->current)
 		return;
-	handle(client,
-		&(struct traversal_event){.kind = TRAVERSAL_EVENT_PROGRESS,
-			.step = connection->step,
-			.cause = if_silent,
-			.target = connection->target});
+	handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_PROGRESS,
+			       .step = connection->step,
+			       .cause = if_silent,
+			       .target = connection->target});
 }
 
 static void ready(struct connection *connection)
 {
 	struct client *client = connection->pool->owner;
-	handle(client,
-		&(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
-			.step = connection->step,
-			.outcome = TRAVERSAL_PASSED,
-			.target = connection->target});
+	handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
+			       .step = connection->step,
+			       .outcome = TRAVERSAL_PASSED,
+			       .target = connection->target});
 }
 
 static void connection_failed(
@@ -321,12 +318,11 @@ static void start_step(struct client *client, enum traversal_step step)
 	connection_end(*pending(client, step));
 	*pending(client, step) = connection_start(&client->pool, step, &connection_events);
 	if (!*pending(client, step))
-		handle(client,
-			&(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
-				.step = step,
-				.outcome = TRAVERSAL_FAILED,
-				.cause = TRAVERSAL_CAUSE_LOCAL,
-				.words = "out of memory for a connection"});
+		handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
+				       .step = step,
+				       .outcome = TRAVERSAL_FAILED,
+				       .cause = TRAVERSAL_CAUSE_LOCAL,
+				       .words = "out of memory for a connection"});
 }
 
 /* Time has run out for a connection: what its state means. */
@@ -514,9 +510,8 @@ static void on_media_timer(struct ev_loop *loop, struct ev_timer *watcher, int e
 	}
 	ev_timer_stop(loop, watcher);
 	client->media = false;
-	handle(client,
-		&(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STOPPED,
-			.last_media = client->tunnel.last_media});
+	handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STOPPED,
+			       .last_media = client->tunnel.last_media});
 }
 
 /* --- packets --------------------------------------------------------------- */
@@ -528,8 +523,8 @@ static bool is_own(const struct client *client, uint8_t version, const uint8_t *
 		version == 4 ? &plan->inner4 : &plan->inner6, version, octets);
 }
 
-static struct tunnel *route(void *owner, const struct packet *packet, enum counter *drop,
-	uint8_t *icmp, size_t *answer)
+static struct tunnel *route(
+	void *owner, const struct packet *packet, enum counter *drop, uint8_t *icmp, size_t *answer)
 {
 	struct client *client = owner;
 	(void)icmp;
@@ -579,8 +574,8 @@ static void on_network_change(void *user, const struct netmon_event *event)
 	if (client->steer) {
 		int repaired = steer_repair(client->steer, client->tun, &why);
 		if (repaired < 0)
-			log_line(LOG_ERR, "cannot restore the routes of %s: %s",
-				client->tun->name, why.text);
+			log_line(LOG_ERR, "cannot restore the routes of %s: %s", client->tun->name,
+				why.text);
 		else if (repaired > 0)
 			log_line(LOG_WARNING, "somebody changed %s or its routes: %d put back",
 				client->tun->name, repaired);
@@ -609,9 +604,8 @@ void client_alive(struct client *client)
 
 void client_report(struct client *client, bool registered)
 {
-	handle(client,
-		&(struct traversal_event){
-			.kind = TRAVERSAL_EVENT_REPORT, .registered = registered});
+	handle(client, &(struct traversal_event){
+			       .kind = TRAVERSAL_EVENT_REPORT, .registered = registered});
 }
 
 /* --- life ------------------------------------------------------------------ */

@@ -76,12 +76,12 @@ struct client {
 	bool stopped;
 	enum exit_status outcome; /* of the process, when it stops */
 
-	struct probing probing[CLIENT_PATHS];      /* steps 1a and 1b */
+	struct probing probing[CLIENT_PATHS]; /* steps 1a and 1b */
 	struct connection_pool pool;
-	struct connection *pending[CLIENT_PATHS];  /* steps 2 and 3 */
-	struct connection *current;                /* carries the tunnel, or will */
-	bool configured;                           /* it has a grant */
-	bool checking;                             /* traversal waits for a sign of life */
+	struct connection *pending[CLIENT_PATHS]; /* steps 2 and 3 */
+	struct connection *current;               /* carries the tunnel, or will */
+	bool configured;                          /* it has a grant */
+	bool checking;                            /* traversal waits for a sign of life */
 	struct datapath datapath;
 	struct tunnel tunnel;
 	struct keepalive keepalive;
@@ -96,10 +96,10 @@ struct client {
 	size_t known_count;
 	struct client_failure failure;
 	struct client_news told;
-	struct reason farewell; /* what the TSCF said before it closed; empty: nothing */
-	bool plan_applied;      /* interface, addresses and routes are there */
+	struct reason farewell;     /* what the TSCF said before it closed; empty: nothing */
+	bool plan_applied;          /* interface, addresses and routes are there */
 	uint64_t wrong_source_told; /* us */
-	bool media;             /* as last told to core/traversal */
+	bool media;                 /* as last told to core/traversal */
 	uint64_t attempt_started, up_since; /* us */
 	int64_t since_epoch;                /* s, of the last change that people see */
 	unsigned reconnects, generation;
@@ -117,7 +117,7 @@ struct client_setup {
 	struct steer *steer; /* NULL with tun: only probes */
 	struct tun *tun;
 	struct tls_context *tls;
-	const uint8_t *instance; /* CONTROL_INSTANCE octets */
+	const uint8_t *instance;    /* CONTROL_INSTANCE octets */
 	const struct prefix *known; /* IMS prefixes known before the TSCF names them */
 	size_t known_count;
 	const char *session_proxy; /* what tse-up found; NULL: nothing */

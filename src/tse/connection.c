@@ -61,22 +61,22 @@ static bool may_be_portal(const struct connection *connection)
 	if (cause == TRAVERSAL_CAUSE_RESET)
 		return connection->pool->config->mode != MODE_ALWAYS;
 	return cause == TRAVERSAL_CAUSE_INSPECTED || cause == TRAVERSAL_CAUSE_CERTIFICATE ||
-		cause == TRAVERSAL_CAUSE_PROTOCOL;
+	       cause == TRAVERSAL_CAUSE_PROTOCOL;
 }
 
 static bool look_for_portal(struct connection *connection)
 {
 	struct portal_settings settings = {
 		.host = server(connection)->host,
-		.address = connection->outer.version ? connection->outer
-						     : connection->pool->cached[0],
+		.address =
+			connection->outer.version ? connection->outer : connection->pool->cached[0],
 		.mark = connection->pool->config->fwmark,
 		.timeout = PORTAL_US,
 	};
 	return connection->step == TRAVERSAL_TLS && !connection->pool->had_tunnel &&
-		may_be_portal(connection) &&
-		portal_start(&connection->portal, connection->pool->loop, &settings, on_portal,
-			connection) == 0;
+	       may_be_portal(connection) &&
+	       portal_start(&connection->portal, connection->pool->loop, &settings, on_portal,
+		       connection) == 0;
 }
 
 /* `words` may belong to what is torn down later. */
@@ -114,8 +114,7 @@ static void on_writable(struct lane *lane)
  * clocks: ours is wrong if it is before this program was built. */
 static enum traversal_cause expired_cause(void)
 {
-	return time(NULL) < program_made ? TRAVERSAL_CAUSE_CLOCK
-					       : TRAVERSAL_CAUSE_CERTIFICATE;
+	return time(NULL) < program_made ? TRAVERSAL_CAUSE_CLOCK : TRAVERSAL_CAUSE_CERTIFICATE;
 }
 
 static struct connection_failure tls_failure_of(enum tls_failure failure)
@@ -194,11 +193,10 @@ static void start_tls(struct connection *connection, int fd)
 
 	if (tls_new(&tls, pool->tls, fd, host, sni) != 0) {
 		close(fd);
-		fail(connection,
-			&(struct connection_failure){.outcome = TRAVERSAL_FAILED,
-				.cause = TRAVERSAL_CAUSE_LOCAL,
-				.status = STATUS_INTERNAL,
-				.words = "out of memory for a TLS connection"});
+		fail(connection, &(struct connection_failure){.outcome = TRAVERSAL_FAILED,
+					 .cause = TRAVERSAL_CAUSE_LOCAL,
+					 .status = STATUS_INTERNAL,
+					 .words = "out of memory for a TLS connection"});
 		return;
 	}
 	connection->has_lane = true;
@@ -381,20 +379,18 @@ static void on_proxy_found(void *user, const struct proxy_found *found)
 	struct connection *connection = user;
 	connection->proxy_find = NULL; /* frees itself now */
 	if (found->count == 0) {
-		fail(connection,
-			&(struct connection_failure){.outcome = TRAVERSAL_SKIPPED,
-				.cause = TRAVERSAL_CAUSE_NO_TARGET,
-				.status = STATUS_UNREACHABLE,
-				.words = found->why.text});
+		fail(connection, &(struct connection_failure){.outcome = TRAVERSAL_SKIPPED,
+					 .cause = TRAVERSAL_CAUSE_NO_TARGET,
+					 .status = STATUS_UNREACHABLE,
+					 .words = found->why.text});
 		return;
 	}
 	connection->proxy = found->proxies[0];
 	if (connect_by_proxy(connection) != 0)
-		fail(connection,
-			&(struct connection_failure){.outcome = TRAVERSAL_FAILED,
-				.cause = TRAVERSAL_CAUSE_LOCAL,
-				.status = STATUS_INTERNAL,
-				.words = "out of memory for a connection to the proxy"});
+		fail(connection, &(struct connection_failure){.outcome = TRAVERSAL_FAILED,
+					 .cause = TRAVERSAL_CAUSE_LOCAL,
+					 .status = STATUS_INTERNAL,
+					 .words = "out of memory for a connection to the proxy"});
 }
 
 static int find_proxy(struct connection *connection)

@@ -26,8 +26,8 @@ struct connection_pool {
 	const struct tse_config *config;
 	struct tls_context *tls;
 	struct lane_scratch *scratch;
-	const char *session_proxy;  /* what tse-up found; NULL: nothing */
-	char *proxy_password;       /* NULL: none */
+	const char *session_proxy;                /* what tse-up found; NULL: nothing */
+	char *proxy_password;                     /* NULL: none */
 	struct address cached[CONNECTION_CACHED]; /* that the TSCFs' names had */
 	size_t cached_count;
 	bool had_tunnel;          /* on this network: then there is no portal in the way */
@@ -39,9 +39,9 @@ struct connection_failure {
 	enum traversal_state outcome; /* failed, skipped or refused */
 	enum traversal_cause cause;
 	enum exit_status status;
-	int error;              /* errno; 0: none */
-	unsigned http;          /* status code of the proxy; 0: none */
-	const char *words;      /* borrowed for the call */
+	int error;         /* errno; 0: none */
+	unsigned http;     /* status code of the proxy; 0: none */
+	const char *words; /* borrowed for the call */
 };
 
 struct connection_events {
@@ -65,8 +65,8 @@ struct connection {
 	struct portal *portal;
 	struct lane lane;
 	bool has_lane, ended;
-	size_t endpoint;       /* of the profile's servers */
-	struct address outer;  /* what TCP is connected to: TSCF or proxy */
+	size_t endpoint;      /* of the profile's servers */
+	struct address outer; /* what TCP is connected to: TSCF or proxy */
 	uint16_t outer_port;
 	char target[CONNECTION_TARGET]; /* for people */
 	uint64_t started;               /* us */

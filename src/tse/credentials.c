@@ -29,8 +29,7 @@ static void material_forget(struct material *material)
 		file_forget(material->owned, material->view.length);
 }
 
-int credentials_load(
-	const struct tse_config *config, struct tls_context **out, struct reason *why)
+int credentials_load(const struct tse_config *config, struct tls_context **out, struct reason *why)
 {
 	struct material ca = {0}, cert = {0}, key = {0};
 	int error = tls_library_init(why);

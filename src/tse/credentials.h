@@ -8,7 +8,6 @@
 
 /* Reads the files that the profile names, or what it holds itself.  Returns one
  * reference; 0 or -errno. */
-int credentials_load(
-	const struct tse_config *config, struct tls_context **out, struct reason *why);
+int credentials_load(const struct tse_config *config, struct tls_context **out, struct reason *why);
 
 #endif

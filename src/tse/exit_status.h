@@ -16,7 +16,7 @@ enum exit_status {
 	STATUS_REJECTED = 9,        /* the TSCF rejected our certificate or credentials */
 	STATUS_REFUSED = 10,        /* TLS works, but the TSCF refuses: no address, policy, ... */
 	STATUS_TIMEOUT = 11,
-	STATUS_CONFLICT = 12, /* an IMS prefix overlaps a local network */
+	STATUS_CONFLICT = 12,      /* an IMS prefix overlaps a local network */
 	STATUS_PROTOCOL = 13,      /* what answered is no TSCF, or broke the protocol */
 	STATUS_PROXY_AUTH = 14,    /* the HTTP proxy wants credentials */
 	STATUS_CAPTIVE = 15,       /* a captive portal wants a person first */

@@ -97,19 +97,20 @@ static struct hook_values state_values(const struct client *client, struct state
 	const struct client_grant *grant = &client->grant;
 	list_pcscf(grant, text->pcscf, sizeof(text->pcscf));
 	snprintf(text->generation, sizeof(text->generation), "%u", client->generation);
-	return (struct hook_values){.text = {
-		[HOOK_STATE] = client_state_name(client),
-		[HOOK_FIREWALL] = firewall(client),
-		[HOOK_VERDICT] = verdict(client),
-		[HOOK_TRANSPORT] = transport(client),
-		[HOOK_IFACE] = client->tun ? client->tun->name : "",
-		[HOOK_INNER4] = inner_text(&grant->plan.inner4, text->inner4),
-		[HOOK_INNER6] = inner_text(&grant->plan.inner6, text->inner6),
-		[HOOK_PCSCF] = text->pcscf,
-		[HOOK_IMS_SECURITY] = grant->ims_security_off ? "may-disable" : "keep",
-		[HOOK_PROFILE] = client->profile,
-		[HOOK_GENERATION] = text->generation,
-	}};
+	return (struct hook_values){
+		.text = {
+			[HOOK_STATE] = client_state_name(client),
+			[HOOK_FIREWALL] = firewall(client),
+			[HOOK_VERDICT] = verdict(client),
+			[HOOK_TRANSPORT] = transport(client),
+			[HOOK_IFACE] = client->tun ? client->tun->name : "",
+			[HOOK_INNER4] = inner_text(&grant->plan.inner4, text->inner4),
+			[HOOK_INNER6] = inner_text(&grant->plan.inner6, text->inner6),
+			[HOOK_PCSCF] = text->pcscf,
+			[HOOK_IMS_SECURITY] = grant->ims_security_off ? "may-disable" : "keep",
+			[HOOK_PROFILE] = client->profile,
+			[HOOK_GENERATION] = text->generation,
+		}};
 }
 
 static void write_state(const struct client *client, FILE *file)
@@ -191,8 +192,8 @@ static json_t *counters_json(const struct client *client)
 	json_t *object = json_object();
 	counters_sum(&total, &client->datapath.counters);
 	for (enum counter i = 0; i < COUNTER_COUNT; i++)
-		json_object_set_new(object, counter_name(i),
-			json_integer((json_int_t)total.value[i]));
+		json_object_set_new(
+			object, counter_name(i), json_integer((json_int_t)total.value[i]));
 	return object;
 }
 
@@ -200,9 +201,8 @@ static json_t *tls_json(const struct client *client)
 {
 	const struct lane *lane = client->current ? &client->current->lane : NULL;
 	bool open = lane && lane->state == LANE_OPEN;
-	return json_pack("{s:s, s:s, s:b, s:s}", "version",
-		open ? tls_version(lane->tls) : "", "cipher",
-		open ? tls_cipher(lane->tls) : "", "resumed",
+	return json_pack("{s:s, s:s, s:b, s:s}", "version", open ? tls_version(lane->tls) : "",
+		"cipher", open ? tls_cipher(lane->tls) : "", "resumed",
 		open && tls_resumed(lane->tls), "aead", tls_aead_name());
 }
 
@@ -238,9 +238,8 @@ static json_t *steps_json(const struct client *client)
 				traversal_step_name(step), "state",
 				traversal_state_name(record->state), "cause",
 				traversal_cause_name(record->cause), "target", record->target,
-				"evidence",
-				traversal_evidence(record, evidence, sizeof(evidence)), "status",
-				(int)record->status, "ms",
+				"evidence", traversal_evidence(record, evidence, sizeof(evidence)),
+				"status", (int)record->status, "ms",
 				ended ? (double)(record->ended - record->started) / 1000. : 0.));
 	}
 	return array;
@@ -254,11 +253,13 @@ json_t *indicate_status(const struct client *client)
 
 	json_t *status = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "ok", 1,
 		"profile", client->profile, "state", client_state_name(client), "firewall",
-		firewall(client), "verdict", verdict(client), "transport", transport(client), "interface",
-		client->tun ? client->tun->name : "", "inner4", inner_text(&grant->plan.inner4, inner4), "inner6",
+		firewall(client), "verdict", verdict(client), "transport", transport(client),
+		"interface", client->tun ? client->tun->name : "", "inner4",
+		inner_text(&grant->plan.inner4, inner4), "inner6",
 		inner_text(&grant->plan.inner6, inner6), "mtu", (int)grant->plan.mtu);
-	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:i, s:i, s:f, s:b}",
-		"routes", routes_json(&grant->plan), "pcscf", pcscf_json(grant), "dns",
+	json_t *more = json_pack(
+		"{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:i, s:i, s:f, s:b}", "routes",
+		routes_json(&grant->plan), "pcscf", pcscf_json(grant), "dns",
 		addresses_json(grant->dns, grant->dns_count), "domains", domains_json(grant),
 		"ims_security", grant->ims_security_off ? "may-disable" : "keep", "tscf",
 		tscf_json(client), "tls", tls_json(client), "since",
@@ -322,7 +323,8 @@ static void on_request(void *user, struct control_client *client, const json_t *
 		control_client_send(client, json_pack("{s:b}", "ok", 1));
 		client_stop(indicate->client, STATUS_UP);
 	} else if (command) {
-		control_client_refuse(client, "unknown command: status, monitor, report, kick or release");
+		control_client_refuse(
+			client, "unknown command: status, monitor, report, kick or release");
 	} else {
 		control_client_refuse(client, "no \"cmd\" in the request");
 	}
@@ -346,7 +348,8 @@ void indicate_changed(void *user)
 	if (client_is_up(client)) {
 		const struct steer_plan *plan = &client->grant.plan;
 		notify_send("READY=1\nSTATUS=tunnel up, %s",
-			inner_text(plan->inner4.address.version ? &plan->inner4 : &plan->inner6, text));
+			inner_text(plan->inner4.address.version ? &plan->inner4 : &plan->inner6,
+				text));
 	} else if (client->stopped) {
 		notify_send("STOPPING=1");
 	} else {

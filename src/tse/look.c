@@ -93,8 +93,7 @@ static enum exit_status run(struct look *look, struct tse_config *config, struct
 	return status;
 }
 
-enum exit_status look(
-	const struct options *options, struct tse_config *config, struct reason *why)
+enum exit_status look(const struct options *options, struct tse_config *config, struct reason *why)
 {
 	static struct look look;
 	if (!sandbox_has_net_admin()) {

@@ -10,7 +10,6 @@
 
 /* Prints the verdict, in words or as JSON.  The status is the one that tse-up
  * would have; `why` is empty unless it could not look at all. */
-enum exit_status look(
-	const struct options *options, struct tse_config *config, struct reason *why);
+enum exit_status look(const struct options *options, struct tse_config *config, struct reason *why);
 
 #endif

@@ -151,17 +151,17 @@ static int take_locks(struct tse *tse, struct reason *why)
 	snprintf(path, sizeof(path), "%s/lock", tse->run_dir);
 	int error = take_lock(path, &tse->lock);
 	if (error) {
-		reason_set(why, error == -EWOULDBLOCK
-				? "profile %s runs already: see tsectl status, stop it with tse-down %s"
-				: "cannot lock profile %s in %s",
+		reason_set(why,
+			error == -EWOULDBLOCK ? "profile %s runs already: see tsectl status, stop "
+						"it with tse-down %s"
+					      : "cannot lock profile %s in %s",
 			tse->options.profile,
 			error == -EWOULDBLOCK ? tse->options.profile : tse->run_dir);
 		return error;
 	}
 	if (tse->config.steer != STEER_TABLE)
 		return 0;
-	snprintf(path, sizeof(path), "%s/table-%u.lock", tse->options.run_dir,
-		tse->config.table);
+	snprintf(path, sizeof(path), "%s/table-%u.lock", tse->options.run_dir, tse->config.table);
 	error = take_lock(path, &tse->table_lock);
 	if (error)
 		reason_set(why,
@@ -177,8 +177,8 @@ static int take_locks(struct tse *tse, struct reason *why)
  * else from the last tunnel. */
 static void find_known_routes(struct tse *tse)
 {
-	const struct config_prefixes *known = tse->config.routes.count ? &tse->config.routes
-								       : &tse->config.allowed_routes;
+	const struct config_prefixes *known =
+		tse->config.routes.count ? &tse->config.routes : &tse->config.allowed_routes;
 	tse->known_count = 0;
 	for (size_t i = 0; i < known->count && i < CONTROL_ROUTES_MAX; i++)
 		tse->known[tse->known_count++] = known->items[i];
@@ -189,9 +189,9 @@ static void find_known_routes(struct tse *tse)
 static enum exit_status tun_status(int error)
 {
 	return error == -EPERM || error == -EACCES || error == -ENOENT || error == -ENODEV
-		? STATUS_PRIVILEGE
-		: error == -EBUSY ? STATUS_RUNNING
-				  : STATUS_INTERNAL;
+		       ? STATUS_PRIVILEGE
+	       : error == -EBUSY ? STATUS_RUNNING
+				 : STATUS_INTERNAL;
 }
 
 static int prepare_network(struct tse *tse, struct reason *why, enum exit_status *status)
@@ -210,7 +210,7 @@ static int prepare_network(struct tse *tse, struct reason *why, enum exit_status
 		error = steer_block(tse->steer, tse->known, tse->known_count, why);
 	if (error) {
 		*status = error == -EADDRINUSE ? STATUS_CONFLICT
-			: error == -EPERM      ? STATUS_PRIVILEGE
+			  : error == -EPERM    ? STATUS_PRIVILEGE
 					       : STATUS_INTERNAL;
 		steer_free(tse->steer);
 		tun_close(&tse->tun);

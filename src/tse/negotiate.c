@@ -98,7 +98,8 @@ static void copy_grant(struct client *client, const struct control_message *mess
 	/* Both sides must agree: the TSCF says that it may be off, the profile
 	 * that nothing on this machine needs end-to-end security. */
 	grant->ims_security_off = control_has(message, TAG_SECURITY) &&
-		message->security == SECURITY_MAY_DISABLE && !client->config->end_to_end_security;
+				  message->security == SECURITY_MAY_DISABLE &&
+				  !client->config->end_to_end_security;
 	grant->keepalive = (uint64_t)message->keepalive_interval * 1000;
 	if (client->config->keepalive && client->config->keepalive < grant->keepalive)
 		grant->keepalive = client->config->keepalive;
@@ -124,8 +125,8 @@ static void report_grant(struct client *client)
 
 	launch_report(client->launch, "  tunnel       %s %s, MTU %u, %zu IMS route%s, %s",
 		plan->inner4.address.version ? prefix_format(&plan->inner4, inner4) : "",
-		plan->inner6.address.version ? prefix_format(&plan->inner6, inner6) : "",
-		plan->mtu, plan->route_count, plan->route_count == 1 ? "" : "s",
+		plan->inner6.address.version ? prefix_format(&plan->inner6, inner6) : "", plan->mtu,
+		plan->route_count, plan->route_count == 1 ? "" : "s",
 		*grant->software ? grant->software : "unknown TSCF software");
 	if (grant->refused_routes)
 		launch_report(client->launch,
@@ -255,8 +256,8 @@ static void on_response(struct client *client, const struct control_message *mes
 		copy_text(text, &message->reason);
 	if (message->retry_after)
 		snprintf(again, sizeof(again), " (try again in %u s)", message->retry_after);
-	reason_set(&failure.why, "the TSCF refused: %s%s%s%s",
-		control_result_name(message->result), *text ? ": " : "", text, again);
+	reason_set(&failure.why, "the TSCF refused: %s%s%s%s", control_result_name(message->result),
+		*text ? ": " : "", text, again);
 	failure.retry_after = message->retry_after;
 	if (message->result == RESULT_AUTHENTICATION_FAILED)
 		client->grant.token_length = 0;
@@ -365,8 +366,8 @@ void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t len
 		on_message(client, &message);
 		return;
 	case CONTROL_BAD_MAGIC:
-		lane_protocol_error(
-			&client->current->lane, "the server sent a control envelope without its magic number");
+		lane_protocol_error(&client->current->lane,
+			"the server sent a control envelope without its magic number");
 		return;
 	case CONTROL_UNKNOWN_KIND:
 		unexpected(client);

@@ -158,7 +158,8 @@ static int take(struct options *options, int option, struct reason *why)
 
 int options_parse(struct options *options, int argc, char **argv, struct reason *why)
 {
-	*options = (struct options){.run_dir = "/run/tse", .state_dir = "/var/lib/tse",
+	*options = (struct options){.run_dir = "/run/tse",
+		.state_dir = "/var/lib/tse",
 		.hooks_dir = "/etc/tse/hooks.d"};
 	int option, result = 0;
 	while (result == 0 &&

@@ -61,12 +61,11 @@ static bool is_translated(const struct probe_step_result *result)
 	return false;
 }
 
-static bool passed_over(const struct probing *probing, const struct probe_step_result *result,
-	bool udp)
+static bool passed_over_udp(const struct probing *probing, const struct probe_step_result *result)
 {
 	for (size_t i = 0; i < result->count; i++)
 		if (result->results[i].outcome == PROBE_PASSED &&
-			(probing->targets[i].transport == OVER_UDP) == udp)
+			probing->targets[i].transport == OVER_UDP)
 			return true;
 	return false;
 }
@@ -113,10 +112,11 @@ static void on_probed(void *user, const struct probe_step_result *result)
 	else
 		event.cause = worst_cause(result);
 	if (probing->step == TRAVERSAL_NAT) {
-		/* Media is UDP; an answer over TCP only shows that SIP could pass. */
-		event.signalling = passed_over(probing, result, false);
-		if (!passed_over(probing, result, true)) {
+		/* Media is UDP.  An answer over TCP shows that a STUN server can be
+		 * reached, but nothing about SIP: step sip has asked over TCP itself. */
+		if (!passed_over_udp(probing, result)) {
 			event.outcome = TRAVERSAL_FAILED;
+			event.words = result->evidence.text;
 			event.cause = TRAVERSAL_CAUSE_UDP_BLOCKED;
 		}
 		event.status = 0;
@@ -164,36 +164,35 @@ static void on_located(void *user, const struct locate_result *located)
 	choose_targets(probing, located);
 	if (probing->count == 0) {
 		bool named = located->count == 0 && *located->why.text;
-		finish(probing,
-			&(struct traversal_event){
-				.outcome = named ? TRAVERSAL_FAILED : TRAVERSAL_SKIPPED,
-				.cause = named ? TRAVERSAL_CAUSE_NO_NAME
-					: located->count ? TRAVERSAL_CAUSE_PRIVATE_TARGET
-							 : TRAVERSAL_CAUSE_NO_TARGET,
-				.words = located->why.text,
-			});
+		finish(probing, &(struct traversal_event){
+					.outcome = named ? TRAVERSAL_FAILED : TRAVERSAL_SKIPPED,
+					.cause = named            ? TRAVERSAL_CAUSE_NO_NAME
+						 : located->count ? TRAVERSAL_CAUSE_PRIVATE_TARGET
+								  : TRAVERSAL_CAUSE_NO_TARGET,
+					.words = located->why.text,
+				});
 		return;
 	}
 	describe(probing);
 	struct probe_step_settings settings = {
-		.probe = {
-			.protocol = probing->step == TRAVERSAL_SIP ? PROBE_SIP : PROBE_STUN,
-			.mark = probing->config->fwmark,
-			.timeout = spent < all ? all - spent : 1,
-			.tls = probing->tls,
-			.method = probing->config->probe == PROBE_REGISTER ? SIP_REGISTER
-									   : SIP_OPTIONS,
-			.identity = probing->config->probe_identity,
-		},
+		.probe =
+			{
+				.protocol = probing->step == TRAVERSAL_SIP ? PROBE_SIP : PROBE_STUN,
+				.mark = probing->config->fwmark,
+				.timeout = spent < all ? all - spent : 1,
+				.tls = probing->tls,
+				.method = probing->config->probe == PROBE_REGISTER ? SIP_REGISTER
+										   : SIP_OPTIONS,
+				.identity = probing->config->probe_identity,
+			},
 		.targets = probing->targets,
 		.count = probing->count,
 		.all = probing->step == TRAVERSAL_NAT,
 	};
 	if (probe_step_start(&probing->probes, probing->loop, &settings, on_probed, probing) != 0)
-		finish(probing,
-			&(struct traversal_event){.outcome = TRAVERSAL_FAILED,
-				.cause = TRAVERSAL_CAUSE_LOCAL,
-				.words = "out of memory for probes"});
+		finish(probing, &(struct traversal_event){.outcome = TRAVERSAL_FAILED,
+					.cause = TRAVERSAL_CAUSE_LOCAL,
+					.words = "out of memory for probes"});
 }
 
 /* The domain of sip:user@domain. */
@@ -211,8 +210,8 @@ void probing_start(struct probing *probing)
 		.p_cscf = &config->p_cscf,
 		.domain = home_domain(config),
 		.lease = &lease,
-		.transports = config->sip_security == SIP_SECURITY_TLS ? 1u << OVER_TLS
-								       : ANY_TRANSPORT,
+		.transports =
+			config->sip_security == SIP_SECURITY_TLS ? 1u << OVER_TLS : ANY_TRANSPORT,
 		.mark = config->fwmark,
 		.timeout = timeout_of(probing) / 2,
 	};
@@ -222,18 +221,16 @@ void probing_start(struct probing *probing)
 	probing->target[0] = '\0';
 	if (probing->step == TRAVERSAL_SIP) {
 		lease_files_read(&lease, "");
-		error = sip_locate(
-			&probing->locate, probing->loop, &settings, on_located, probing);
+		error = sip_locate(&probing->locate, probing->loop, &settings, on_located, probing);
 	} else {
 		settings.transports = ANY_TRANSPORT;
 		error = stun_locate(&probing->locate, probing->loop, &config->stun, &settings,
 			on_located, probing);
 	}
 	if (error)
-		finish(probing,
-			&(struct traversal_event){.outcome = TRAVERSAL_FAILED,
-				.cause = TRAVERSAL_CAUSE_LOCAL,
-				.words = "out of memory for probes"});
+		finish(probing, &(struct traversal_event){.outcome = TRAVERSAL_FAILED,
+					.cause = TRAVERSAL_CAUSE_LOCAL,
+					.words = "out of memory for probes"});
 }
 
 void probing_cancel(struct probing *probing)

@@ -25,8 +25,8 @@ static bool is_name(const struct tse_config *config, const char *word, size_t le
 {
 	bool has_letter = strpbrk(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 	return is_server(config, word) || strchr(word, '@') ||
-		(has_letter && strchr(word, '.') &&
-			text_is_host_name((const uint8_t *)word, length));
+	       (has_letter && strchr(word, '.') &&
+		       text_is_host_name((const uint8_t *)word, length));
 }
 
 /* NULL when the word may stay. */

@@ -45,8 +45,7 @@ static bool read_instance(const char *path, uint8_t instance[CONTROL_INSTANCE])
 	return whole;
 }
 
-int remember_instance(
-	const char *directory, uint8_t instance[CONTROL_INSTANCE], struct reason *why)
+int remember_instance(const char *directory, uint8_t instance[CONTROL_INSTANCE], struct reason *why)
 {
 	char path[PATH_ROOM], text[2 * CONTROL_INSTANCE + 2];
 	snprintf(path, sizeof(path), "%s/instance", directory);

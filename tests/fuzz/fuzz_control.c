@@ -24,8 +24,7 @@ static void require_inside(struct view view, const uint8_t *input, size_t size)
 		(view.octets >= input && view.octets + view.length <= input + size));
 }
 
-static void require_views_inside(
-	const struct control_message *m, const uint8_t *input, size_t size)
+static void require_views_inside(const struct control_message *m, const uint8_t *input, size_t size)
 {
 	const struct view views[] = {m->software, m->instance, m->reason, m->other_tscf, m->user,
 		m->password, m->resume_token, m->join_key, m->raw};

@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 	bool going = true;
 	for (size_t at = 1; at < length && going; at += piece) {
 		size_t count = length - at < piece ? length - at : piece;
-		going = control_lines_put(&lines, (const char *)octets + at, count) && drain(&lines);
+		going = control_lines_put(&lines, (const char *)octets + at, count) &&
+			drain(&lines);
 	}
 	control_lines_fini(&lines);
 	return 0;

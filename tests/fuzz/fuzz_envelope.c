@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	memcpy(stream, input, size);
 	struct envelope envelope;
 	size_t consumed;
-	for (size_t at = 0; envelope_next(stream + at, size - at, &envelope, &consumed) ==
-			ENVELOPE_OK;
+	for (size_t at = 0;
+		envelope_next(stream + at, size - at, &envelope, &consumed) == ENVELOPE_OK;
 		at += consumed)
 		check(stream + at, size - at, &envelope, consumed);
 	require(memcmp(stream, input, size) == 0);

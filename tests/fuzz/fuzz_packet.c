@@ -41,8 +41,8 @@ static void require_exact(const uint8_t *input, size_t size)
 	free(longer);
 }
 
-static void require_answer(const struct packet *p, const struct address *from,
-	const uint8_t *out, size_t length)
+static void require_answer(
+	const struct packet *p, const struct address *from, const uint8_t *out, size_t length)
 {
 	if (length == 0)
 		return;

@@ -27,8 +27,8 @@ static enum sip_result put_pieces(const uint8_t *octets, size_t length, size_t p
 	*foreign = 0;
 	for (size_t at = 0; at < length; at += piece) {
 		size_t count = length - at < piece ? length - at : piece;
-		enum sip_result result = sip_stream_put(
-			&stream, &own, octets + at, count, response, foreign);
+		enum sip_result result =
+			sip_stream_put(&stream, &own, octets + at, count, response, foreign);
 		require(stream.length <= SIP_HEADER_MAX && result != SIP_FOREIGN);
 		if (result != SIP_MORE)
 			return result;

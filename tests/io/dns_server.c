@@ -133,8 +133,8 @@ static void on_reply_due(struct ev_loop *loop, struct ev_timer *timer, int event
 	(void)events;
 	struct reply *reply = timer->data;
 	ev_timer_stop(loop, timer);
-	sendto(reply->server->io.fd, reply->octets, reply->length, 0,
-		(struct sockaddr *)&reply->to, reply->to_size);
+	sendto(reply->server->io.fd, reply->octets, reply->length, 0, (struct sockaddr *)&reply->to,
+		reply->to_size);
 	free(reply);
 }
 

@@ -33,9 +33,8 @@ static struct sockaddr_storage loopback(int family, socklen_t *size)
 static size_t sip_answer(struct probe_server *server, const char *status)
 {
 	char *rest = memmem(server->last, server->last_length, "\r\n", 2);
-	int length = snprintf((char *)server->answer, sizeof(server->answer),
-		"SIP/2.0 %s%.*s", status,
-		(int)(server->last_length - (size_t)(rest - (char *)server->last)), rest);
+	int length = snprintf((char *)server->answer, sizeof(server->answer), "SIP/2.0 %s%.*s",
+		status, (int)(server->last_length - (size_t)(rest - (char *)server->last)), rest);
 	return (size_t)length;
 }
 
@@ -72,8 +71,9 @@ static size_t stun_answer(struct probe_server *server, const struct sockaddr_sto
 static void make_honest(struct probe_server *server, const struct sockaddr_storage *to)
 {
 	server->answer_length = server->protocol == PROBE_STUN ? stun_answer(server, to)
-		: server->manner == MANNER_ERROR ? sip_answer(server, "503 Service Unavailable")
-						 : sip_answer(server, "401 Unauthorized");
+				: server->manner == MANNER_ERROR
+					? sip_answer(server, "503 Service Unavailable")
+					: sip_answer(server, "401 Unauthorized");
 }
 
 static void make_foreign(struct probe_server *server)
@@ -150,8 +150,8 @@ static void on_datagram(struct ev_loop *loop, struct ev_io *io, int events)
 	struct probe_server *server = io->data;
 	struct sockaddr_storage from;
 	socklen_t size = sizeof(from);
-	ssize_t got = recvfrom(io->fd, server->last, sizeof(server->last), 0,
-		(struct sockaddr *)&from, &size);
+	ssize_t got = recvfrom(
+		io->fd, server->last, sizeof(server->last), 0, (struct sockaddr *)&from, &size);
 	if (got <= 0)
 		return;
 	note_request(server, (size_t)got);
@@ -275,8 +275,10 @@ int probe_server_open(struct probe_server *server, struct ev_loop *loop, int fam
 	socklen_t size;
 	bool is_udp = transport == OVER_UDP;
 	struct sockaddr_storage here = loopback(family, &size);
-	int fd = socket(family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&here, size) < 0 || (!is_udp && listen(fd, 8) < 0))
+	int fd = socket(
+		family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&here, size) < 0 ||
+		(!is_udp && listen(fd, 8) < 0))
 		return -errno;
 	getsockname(fd, (struct sockaddr *)&here, &size);
 	*server = (struct probe_server){.loop = loop,

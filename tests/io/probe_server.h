@@ -13,18 +13,18 @@
 
 enum manner {
 	MANNER_HONEST,
-	MANNER_ERROR,        /* 503; of STUN 500 */
+	MANNER_ERROR, /* 503; of STUN 500 */
 	MANNER_SILENT,
-	MANNER_LOSSY,        /* hears only every third request */
-	MANNER_FOREIGN,      /* another branch or transaction */
-	MANNER_REFLECT,      /* our own request */
-	MANNER_GARBAGE,      /* a portal's page */
+	MANNER_LOSSY,   /* hears only every third request */
+	MANNER_FOREIGN, /* another branch or transaction */
+	MANNER_REFLECT, /* our own request */
+	MANNER_GARBAGE, /* a portal's page */
 	MANNER_FOREIGN_THEN_HONEST,
-	MANNER_CLOSE,        /* streams only, from here on */
+	MANNER_CLOSE, /* streams only, from here on */
 	MANNER_RESET,
-	MANNER_ENDLESS,      /* a header of 1 MiB */
-	MANNER_DRIP,         /* an octet of the right answer every 100 ms */
-	MANNER_HALF,         /* half an answer, then the end */
+	MANNER_ENDLESS, /* a header of 1 MiB */
+	MANNER_DRIP,    /* an octet of the right answer every 100 ms */
+	MANNER_HALF,    /* half an answer, then the end */
 };
 
 struct probe_server {

@@ -16,7 +16,7 @@ struct tun wan, tun;
 struct steer *steer;
 
 const char look[] = "ip rule; ip -6 rule; ip -4 route show table all; "
-			   "ip -6 route show table all; ip -br addr; ip link";
+		    "ip -6 route show table all; ip -br addr; ip link";
 
 struct prefix prefix(const char *text)
 {
@@ -34,8 +34,8 @@ struct address address(const char *text)
 struct tse_config config(enum steer_kind kind)
 {
 	static char name[] = "tse0";
-	return (struct tse_config){.steer = kind, .table = TABLE, .fwmark = MARK,
-		.interface = name, .mtu = 1500};
+	return (struct tse_config){
+		.steer = kind, .table = TABLE, .fwmark = MARK, .interface = name, .mtu = 1500};
 }
 
 struct steer_plan plan(void)

@@ -373,8 +373,8 @@ static void group_may_use_it(void)
 	pid_t child = fork();
 	if (child == 0) {
 		int ok = setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0 &&
-			control_connect(path, &why) == -EACCES &&
-			strstr(why.text, "be root or a member of group") && strstr(why.text, name);
+			 control_connect(path, &why) == -EACCES &&
+			 strstr(why.text, "be root or a member of group") && strstr(why.text, name);
 		_exit(ok ? 0 : 1);
 	}
 	int result = -1;
@@ -415,7 +415,7 @@ static void *run_tool(void *argument)
 	tool->ok = fd >= 0;
 	/* An answer larger than any socket buffer. */
 	tool->ok = tool->ok && ask(fd, "big", &answer) &&
-		json_string_length(json_object_get(answer, "text")) == 1000000;
+		   json_string_length(json_object_get(answer, "text")) == 1000000;
 	json_decref(answer);
 	/* Two lines that come in one piece are two answers. */
 	tool->ok = tool->ok && send(fd, "{\"cmd\":\"a\"}\n{\"cmd\":\"b\"}\n", 24, 0) == 24;
@@ -428,7 +428,7 @@ static void *run_tool(void *argument)
 	}
 	/* Nothing more: a time-out, with a reason. */
 	tool->ok = tool->ok && !control_receive(fd, 20, &why) &&
-		strcmp(why.text, "the daemon does not answer") == 0;
+		   strcmp(why.text, "the daemon does not answer") == 0;
 	close(fd);
 	ev_async_send(loop, &tool->ended);
 	return NULL;

@@ -45,10 +45,16 @@ static void harmful_text_is_escaped(void)
 		{"j\xc3\xbcrgen \xe4\xbe\x8b \xf0\x9f\x93\x9e",
 			"j\xc3\xbcrgen \xe4\xbe\x8b \xf0\x9f\x93\x9e"},
 		{"\x1b[31m\n\x7f", "\\x1b[31m\\x0a\\x7f"},
-		{"\xc2\x9b" "2J", "\\u{009b}2J"},
-		{"a\xe2\x80\xae" "b\xe2\x81\xa6\xe2\x80\xa8", "a\\u{202e}b\\u{2066}\\u{2028}"},
+		{"\xc2\x9b"
+		 "2J",
+			"\\u{009b}2J"},
+		{"a\xe2\x80\xae"
+		 "b\xe2\x81\xa6\xe2\x80\xa8",
+			"a\\u{202e}b\\u{2066}\\u{2028}"},
 		/* no UTF-8 at all, or cut short */
-		{"\x9b" "2J", "\\x9b2J"},
+		{"\x9b"
+		 "2J",
+			"\\x9b2J"},
 		{"\xff\xfe", "\\xff\\xfe"},
 		{"\xe2\x80", "\\xe2\\x80"},
 		{"\xf0", "\\xf0"},

@@ -35,11 +35,14 @@ static const struct dns_name names[] = {
 	{.name = "both.example", .ipv6 = {"::1"}, .ipv4 = {"127.0.0.1"}},
 	{.name = "refused6.example", .ipv6 = {"2001:db8:1::1"}, .ipv4 = {"127.0.0.1"}},
 	{.name = "silent6.example", .ipv6 = {"2001:db8::9"}, .ipv4 = {"127.0.0.1"}},
-	{.name = "alternate.example", .ipv6 = {"2001:db8::8", "2001:db8::9", "::1"},
+	{.name = "alternate.example",
+		.ipv6 = {"2001:db8::8", "2001:db8::9", "::1"},
 		.ipv4 = {"192.0.2.8", "192.0.2.9"}},
 	{.name = "late6.example", .ipv6 = {"::1"}, .ipv4 = {"127.0.0.1"}, .ipv6_after = 20},
 	{.name = "toolate6.example", .ipv6 = {"::1"}, .ipv4 = {"127.0.0.1"}, .ipv6_after = 2000},
-	{.name = "late4.example", .ipv6 = {"2001:db8:1::1"}, .ipv4 = {"127.0.0.1"},
+	{.name = "late4.example",
+		.ipv6 = {"2001:db8:1::1"},
+		.ipv4 = {"127.0.0.1"},
 		.ipv4_after = 100},
 	{.name = "only4.example", .ipv4 = {"127.0.0.1"}},
 	{.name = "mixed.example", .ipv6 = {"2001:db8:1::1"}, .ipv4 = {"192.0.2.7"}},
@@ -58,7 +61,8 @@ static int listener4, listener6;
 
 static int open_listener(int family)
 {
-	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(PORT),
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons(PORT),
 		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(PORT)};
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -168,8 +172,7 @@ static void finish(struct run *run)
 	ev_now_update(loop);
 	ev_timer_start(loop, &tick);
 	run->began = run->ticked = clock_now();
-	CU_ASSERT_EQUAL_FATAL(
-		dial_start(&run->dial, loop, &run->settings, on_done, run), 0);
+	CU_ASSERT_EQUAL_FATAL(dial_start(&run->dial, loop, &run->settings, on_done, run), 0);
 	CU_ASSERT_FALSE(run->done);
 	while (!run->done)
 		ev_run(loop, EVRUN_ONCE);
@@ -358,8 +361,8 @@ static void name_that_gives_nothing_is_explained(void)
 	} cases[] = {
 		{"absent.example",
 			"absent.example port 4443: no such name, says the resolver 127.0.0.1"},
-		{"empty.example",
-			"empty.example port 4443: the name has no address, says the resolver 127.0.0.1"},
+		{"empty.example", "empty.example port 4443: the name has no address, says the "
+				  "resolver 127.0.0.1"},
 		{"failing.example",
 			"failing.example port 4443: no useful answer from the resolver 127.0.0.1 "
 			"(not reachable, SERVFAIL or REFUSED)"},
@@ -526,7 +529,8 @@ static void nothing_to_dial_is_an_error(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{"numeric address never asks the resolver", numeric_address_never_asks_the_resolver},
+		{"numeric address never asks the resolver",
+			numeric_address_never_asks_the_resolver},
 		{"socket is as promised", socket_is_as_promised},
 		{"IPv6 comes first", ipv6_comes_first},
 		{"refusal starts the next at once", refusal_starts_the_next_at_once},

@@ -109,8 +109,7 @@ static void test_sizes(void)
 		uint8_t *octets = NULL;
 		size_t length = 99;
 		write_file(other_path, 0600, text, sizes[i]);
-		CU_ASSERT_EQUAL_FATAL(
-			file_read(other_path, &octets, &length, sizes[i], &why), 0);
+		CU_ASSERT_EQUAL_FATAL(file_read(other_path, &octets, &length, sizes[i], &why), 0);
 		CU_ASSERT_EQUAL(length, sizes[i]);
 		CU_ASSERT_EQUAL(strlen((char *)octets), sizes[i]);
 		file_forget(octets, length);
@@ -262,11 +261,11 @@ static void read_in_sandbox(void)
 	const char *paths[] = {key_path};
 	write_file(key_path, 0600, "secret", 6);
 	bool good = keeper_start(&keeper, paths, 1, &why) == 0 &&
-		sandbox_find_user("nobody", &user, &why) == 0 &&
-		sandbox_drop(&user, false, &why) == 0 && sandbox_filter(false, &why) == 0 &&
-		file_read(key_path, &octets, &length, LIMIT, &why) == -EACCES &&
-		keeper_read(&keeper, key_path, &octets, &length, LIMIT, &why) == 0 &&
-		length == 6 && memcmp(octets, "secret", 6) == 0;
+		    sandbox_find_user("nobody", &user, &why) == 0 &&
+		    sandbox_drop(&user, false, &why) == 0 && sandbox_filter(false, &why) == 0 &&
+		    file_read(key_path, &octets, &length, LIMIT, &why) == -EACCES &&
+		    keeper_read(&keeper, key_path, &octets, &length, LIMIT, &why) == 0 &&
+		    length == 6 && memcmp(octets, "secret", 6) == 0;
 	if (!good)
 		fprintf(stderr, "%s\n", why.text);
 	else

@@ -107,8 +107,7 @@ static void addresses(void)
 		const struct address *is = &list[i].address.address;
 		found[0] |= address_equal(is, &one.address) && list[i].address.length == 24;
 		found[1] |= address_equal(is, &two.address) && list[i].address.length == 64;
-		found[2] |= address_equal(is, &far.address) &&
-			list[i].protocol != NETLINK_PROTOCOL;
+		found[2] |= address_equal(is, &far.address) && list[i].protocol != NETLINK_PROTOCOL;
 	}
 	CU_ASSERT_TRUE(found[0] && found[1] && found[2]);
 	free(list);
@@ -190,13 +189,31 @@ static void many_routes(void)
 static void rules(void)
 {
 	const struct netlink_rule cases[] = {
-		{.version = 4, .protocol = 243, .priority = 24322, .table = 24322, .has_mark = true,
-			.not_mark = true, .mark = 0x24322},
-		{.version = 6, .protocol = 243, .priority = 24322, .table = 24322, .has_mark = true,
-			.not_mark = true, .mark = 0x24322},
-		{.version = 4, .protocol = 243, .priority = 24322, .table = 100, .has_uids = true,
-			.first_uid = 1000, .last_uid = 1999},
-		{.version = 6, .protocol = 243, .priority = 24322, .table = 100,
+		{.version = 4,
+			.protocol = 243,
+			.priority = 24322,
+			.table = 24322,
+			.has_mark = true,
+			.not_mark = true,
+			.mark = 0x24322},
+		{.version = 6,
+			.protocol = 243,
+			.priority = 24322,
+			.table = 24322,
+			.has_mark = true,
+			.not_mark = true,
+			.mark = 0x24322},
+		{.version = 4,
+			.protocol = 243,
+			.priority = 24322,
+			.table = 100,
+			.has_uids = true,
+			.first_uid = 1000,
+			.last_uid = 1999},
+		{.version = 6,
+			.protocol = 243,
+			.priority = 24322,
+			.table = 100,
 			.source = address("2001:db8::7")},
 	};
 	static const char *const shown[] = {

@@ -267,8 +267,8 @@ static void test_journal(void)
 			(int)getpid());
 		static const char rest[] = "\x0c\0\0\0\0\0\0\0two\\x0alines\n";
 		bool same = got == length + (ssize_t)sizeof(rest) - 1 &&
-			memcmp(text, head, (size_t)length) == 0 &&
-			memcmp(text + length, rest, sizeof(rest) - 1) == 0;
+			    memcmp(text, head, (size_t)length) == 0 &&
+			    memcmp(text + length, rest, sizeof(rest) - 1) == 0;
 		_exit(same ? 0 : 5);
 	}
 	int status = -1;
@@ -280,10 +280,8 @@ static void test_journal(void)
 static const struct unit_test tests[] = {
 	{"no notification socket, or none that works", test_notify_absent},
 	{"notifications by path", test_notify_path},
-	{"notifications by abstract name", test_notify_abstract},
-	{"log levels", test_levels},
-	{"nothing forges a line", test_escapes},
-	{"long lines are cut", test_long_lines},
+	{"notifications by abstract name", test_notify_abstract}, {"log levels", test_levels},
+	{"nothing forges a line", test_escapes}, {"long lines are cut", test_long_lines},
 	{"lines of threads do not mix", test_whole_lines},
 	{"the journal", test_journal}, /* last: needs root */
 };

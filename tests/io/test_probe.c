@@ -53,12 +53,14 @@ static void on_done(void *user, const struct probe_result *result)
 	run->result = *result;
 }
 
-static struct run prepare(enum probe_protocol protocol, enum transport transport,
-	const char *address, uint16_t port)
+static struct run prepare(
+	enum probe_protocol protocol, enum transport transport, const char *address, uint16_t port)
 {
 	struct run run = {
 		.target = {.port = port, .transport = transport, .host = address},
-		.settings = {.protocol = protocol, .mark = MARK, .timeout = SECOND,
+		.settings = {.protocol = protocol,
+			.mark = MARK,
+			.timeout = SECOND,
 			.tls = trusting},
 	};
 	if (!address_parse(&run.target.address, address))
@@ -102,8 +104,7 @@ static const struct meeting {
 	{MANNER_ERROR, PROBE_STUN, ANY_TRANSPORT, PROBE_PASSED, 500, "answered 500 Oops"},
 	{MANNER_FOREIGN_THEN_HONEST, PROBE_SIP, ANY_TRANSPORT, PROBE_PASSED, 401, ""},
 	{MANNER_FOREIGN_THEN_HONEST, PROBE_STUN, ANY_TRANSPORT, PROBE_PASSED, 0, ""},
-	{MANNER_SILENT, PROBE_SIP, UDP, PROBE_SILENT, 0,
-		"no answer within 1 s (asked 2 times)"},
+	{MANNER_SILENT, PROBE_SIP, UDP, PROBE_SILENT, 0, "no answer within 1 s (asked 2 times)"},
 	{MANNER_SILENT, PROBE_SIP, TCP, PROBE_SILENT, 0, "connected, but no answer within 1 s"},
 	{MANNER_SILENT, PROBE_STUN, TLS, PROBE_SILENT, 0,
 		"connected, but no answer within 1 s in the TLS handshake"},
@@ -127,8 +128,8 @@ static const struct meeting {
 static void meet(const struct meeting *meeting, enum transport transport, int family)
 {
 	struct probe_server server;
-	CU_ASSERT_EQUAL_FATAL(probe_server_open(&server, loop, family, meeting->protocol,
-				      transport, meeting->manner, server_context),
+	CU_ASSERT_EQUAL_FATAL(probe_server_open(&server, loop, family, meeting->protocol, transport,
+				      meeting->manner, server_context),
 		0);
 	struct run run = prepare(meeting->protocol, transport,
 		family == AF_INET6 ? "::1" : "127.0.0.1", server.port);
@@ -162,8 +163,7 @@ static void mapped_address_is_told(void)
 			MANNER_HONEST, NULL);
 		struct run run = prepare(PROBE_STUN, OVER_UDP, addresses[i], server.port);
 		finish(&run);
-		CU_ASSERT_STRING_EQUAL(
-			address_format(&run.result.mapped, text), addresses[i]);
+		CU_ASSERT_STRING_EQUAL(address_format(&run.result.mapped, text), addresses[i]);
 		CU_ASSERT_NOT_EQUAL(run.result.mapped_port, 0);
 		probe_server_close(&server);
 	}
@@ -217,7 +217,8 @@ static void register_names_its_identity(void)
 static void certificates_are_checked(void)
 {
 	struct probe_server server;
-	probe_server_open(&server, loop, AF_INET, PROBE_SIP, OVER_TLS, MANNER_HONEST, server_context);
+	probe_server_open(
+		&server, loop, AF_INET, PROBE_SIP, OVER_TLS, MANNER_HONEST, server_context);
 	struct run run = prepare(PROBE_SIP, OVER_TLS, "127.0.0.1", server.port);
 	run.settings.tls = distrusting;
 	finish(&run);
@@ -298,8 +299,7 @@ static void router_rejects(void)
 		enum probe_outcome outcome;
 		int error;
 	} cases[] = {
-		{0, PROBE_UNREACHABLE, ENETUNREACH},
-		{1, PROBE_UNREACHABLE, EHOSTUNREACH},
+		{0, PROBE_UNREACHABLE, ENETUNREACH}, {1, PROBE_UNREACHABLE, EHOSTUNREACH},
 		{3, PROBE_REFUSED, ECONNREFUSED},
 		{13, PROBE_UNREACHABLE, EHOSTUNREACH}, /* administratively prohibited */
 	};
@@ -348,7 +348,8 @@ static void sockets_are_marked_and_cancelling_leaves_nothing(void)
 		size_t before = lab_descriptors(), marked = 0;
 		struct run run = prepare(PROBE_SIP, at, "192.0.2.68", 5060);
 		CU_ASSERT_EQUAL_FATAL(
-			probe_start(&run.probe, loop, &run.target, &run.settings, on_done, &run), 0);
+			probe_start(&run.probe, loop, &run.target, &run.settings, on_done, &run),
+			0);
 		while (lab_descriptors() == before)
 			ev_run(loop, EVRUN_ONCE);
 		for (int fd = 3; fd < 64; fd++)
@@ -471,7 +472,8 @@ static void step_that_fails_tells_all(void)
 	CU_ASSERT_TRUE(run.took < 300 * MS);
 	CU_ASSERT_STRING_EQUAL(run.result.evidence.text,
 		"SIP OPTIONS to 127.0.0.1 port 9 over UDP: connection refused, says 127.0.0.1 by "
-		"ICMP. SIP OPTIONS to 127.0.0.1 port 9 over TCP: connection refused. SIP OPTIONS to "
+		"ICMP. SIP OPTIONS to 127.0.0.1 port 9 over TCP: connection refused. SIP OPTIONS "
+		"to "
 		"tscf.example (198.51.100.5) port 5061 over TLS: no route to host");
 }
 
@@ -539,8 +541,8 @@ static bool set_stage(void)
 	distrusting = make_context(false, "other");
 	hole = attach_hole();
 	return server_context && trusting && distrusting && hole >= 0 &&
-		lab_run("ip link set hole up && ip addr add 192.0.2.1/24 dev hole && "
-			"ip route add unreachable 198.51.100.0/24");
+	       lab_run("ip link set hole up && ip addr add 192.0.2.1/24 dev hole && "
+		       "ip route add unreachable 198.51.100.0/24");
 }
 
 int main(void)

@@ -387,7 +387,7 @@ static void test_forbidden(void)
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		for (int may_fork = 0; may_fork < 2; may_fork++) {
 			bool allowed = (may_fork && forbidden[i].hooks_may) ||
-				(sandbox_is_instrumented() && forbidden[i].instruments_do);
+				       (sandbox_is_instrumented() && forbidden[i].instruments_do);
 			call_to_try = forbidden[i].call;
 			filter_may_fork = may_fork;
 			bool as_root = is_killed(try_call, SIGSYS);
@@ -513,8 +513,8 @@ static void *use_memory(void *unused)
 {
 	for (size_t size = 16; size < (size_t)1 << 24; size *= 4)
 		free(malloc(size));
-	void *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		0);
+	void *memory =
+		mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	need(memory != MAP_FAILED, "mmap");
 	need(madvise(memory, 1 << 20, MADV_DONTNEED) == 0, "madvise");
 	need(mprotect(memory, 1 << 20, PROT_READ) == 0, "mprotect");
@@ -582,8 +582,10 @@ static void abort_inside(void)
 static void run_hook(void)
 {
 	char *const arguments[] = {(char[]){"sh"}, (char[]){"-c"},
-		(char[]){"set -e; cd /; x=$(ls -l /etc | cat | wc -l); test $x -gt 1; d=$(mktemp -d);"
-			 " cp -p /etc/passwd $d/a; mv $d/a $d/b; ln -s b $d/c; touch $d/b; grep -q root"
+		(char[]){"set -e; cd /; x=$(ls -l /etc | cat | wc -l); test $x -gt 1; d=$(mktemp "
+			 "-d);"
+			 " cp -p /etc/passwd $d/a; mv $d/a $d/b; ln -s b $d/c; touch $d/b; grep -q "
+			 "root"
 			 " $d/c; rm -r $d; (sleep 0.01 & wait); date >/dev/null; id -u >/dev/null"},
 		NULL};
 	pid_t child = fork();

@@ -41,7 +41,8 @@ static const struct dns_name names[] = {
 	{.name = "halfsilent.example", .ipv4 = {"203.0.113.8"}, .ipv6_after = 1500},
 	{.name = "silent.example", .silent = true},
 	/* NAPTR to nothing */
-	{.name = "dangling.example", .ipv4 = {"203.0.113.7"},
+	{.name = "dangling.example",
+		.ipv4 = {"203.0.113.7"},
 		.naptr = {{1, 1, "s", "SIP+D2U", "_sip._udp.absent.example"}}},
 	{.name = NULL},
 };
@@ -120,18 +121,15 @@ static const char *found(const char *p_cscf)
 static void addresses_need_no_dns(void)
 {
 	size_t queries = dns.queries;
-	CU_ASSERT_STRING_EQUAL(found("203.0.113.5"),
-		"UDP 203.0.113.5 5060 203.0.113.5\n"
-		"TCP 203.0.113.5 5060 203.0.113.5\n"
-		"TLS 203.0.113.5 5061 203.0.113.5\n");
-	CU_ASSERT_STRING_EQUAL(found("[2001:db8::5]:5070"),
-		"UDP 2001:db8::5 5070 2001:db8::5\n"
-		"TCP 2001:db8::5 5070 2001:db8::5\n"
-		"TLS 2001:db8::5 5070 2001:db8::5\n");
-	CU_ASSERT_STRING_EQUAL(found("203.0.113.5:5060"),
-		"UDP 203.0.113.5 5060 203.0.113.5\n"
-		"TCP 203.0.113.5 5060 203.0.113.5\n"
-		"TLS 203.0.113.5 5061 203.0.113.5\n");
+	CU_ASSERT_STRING_EQUAL(found("203.0.113.5"), "UDP 203.0.113.5 5060 203.0.113.5\n"
+						     "TCP 203.0.113.5 5060 203.0.113.5\n"
+						     "TLS 203.0.113.5 5061 203.0.113.5\n");
+	CU_ASSERT_STRING_EQUAL(found("[2001:db8::5]:5070"), "UDP 2001:db8::5 5070 2001:db8::5\n"
+							    "TCP 2001:db8::5 5070 2001:db8::5\n"
+							    "TLS 2001:db8::5 5070 2001:db8::5\n");
+	CU_ASSERT_STRING_EQUAL(found("203.0.113.5:5060"), "UDP 203.0.113.5 5060 203.0.113.5\n"
+							  "TCP 203.0.113.5 5060 203.0.113.5\n"
+							  "TLS 203.0.113.5 5061 203.0.113.5\n");
 	CU_ASSERT_STRING_EQUAL(found("203.0.113.5:5061"), "TLS 203.0.113.5 5061 203.0.113.5\n");
 	CU_ASSERT_EQUAL(dns.queries, queries);
 }
@@ -146,13 +144,12 @@ static void private_addresses_are_marked(void)
 
 static void naptr_then_srv_then_addresses(void)
 {
-	CU_ASSERT_STRING_EQUAL(found("ims.example"),
-		"TLS 2001:db8::1 5061 ims.example\n"
-		"TLS 203.0.113.1 5061 ims.example\n"
-		"TCP 2001:db8::1 5070 ims.example\n"
-		"TCP 203.0.113.1 5070 ims.example\n"
-		"TCP 10.0.0.2 5060 ims.example private\n"
-		"UDP 10.0.0.2 5060 ims.example private\n");
+	CU_ASSERT_STRING_EQUAL(found("ims.example"), "TLS 2001:db8::1 5061 ims.example\n"
+						     "TLS 203.0.113.1 5061 ims.example\n"
+						     "TCP 2001:db8::1 5070 ims.example\n"
+						     "TCP 203.0.113.1 5070 ims.example\n"
+						     "TCP 10.0.0.2 5060 ims.example private\n"
+						     "UDP 10.0.0.2 5060 ims.example private\n");
 }
 
 static void name_with_a_port_is_an_address(void)
@@ -170,10 +167,9 @@ static void without_naptr_srv_counts(void)
 
 static void without_srv_the_name_itself_counts(void)
 {
-	CU_ASSERT_STRING_EQUAL(found("plain.example"),
-		"UDP 203.0.113.9 5060 plain.example\n"
-		"TCP 203.0.113.9 5060 plain.example\n"
-		"TLS 203.0.113.9 5061 plain.example\n");
+	CU_ASSERT_STRING_EQUAL(found("plain.example"), "UDP 203.0.113.9 5060 plain.example\n"
+						       "TCP 203.0.113.9 5060 plain.example\n"
+						       "TLS 203.0.113.9 5061 plain.example\n");
 	CU_ASSERT_STRING_EQUAL(found("dangling.example"),
 		"UDP 203.0.113.7 5060 dangling.example\n"
 		"TCP 203.0.113.7 5060 dangling.example\n"
@@ -186,10 +182,9 @@ static void only_wanted_transports_count(void)
 	prepare(&run, "ims.example", "plain.example");
 	run.settings.transports = 1u << OVER_TLS;
 	find(&run);
-	CU_ASSERT_STRING_EQUAL(run.targets,
-		"TLS 2001:db8::1 5061 ims.example\n"
-		"TLS 203.0.113.1 5061 ims.example\n"
-		"TLS 203.0.113.9 5061 plain.example\n");
+	CU_ASSERT_STRING_EQUAL(run.targets, "TLS 2001:db8::1 5061 ims.example\n"
+					    "TLS 203.0.113.1 5061 ims.example\n"
+					    "TLS 203.0.113.9 5061 plain.example\n");
 }
 
 static void domain_then_lease_when_nothing_is_configured(void)
@@ -201,10 +196,9 @@ static void domain_then_lease_when_nothing_is_configured(void)
 	run.settings.lease = &lease;
 	run.settings.transports = 1u << OVER_UDP;
 	find(&run);
-	CU_ASSERT_STRING_EQUAL(run.targets,
-		"UDP 10.0.0.2 5080 srv.example private\n"
-		"UDP 203.0.113.30 5060 203.0.113.30\n"
-		"UDP 203.0.113.9 5060 plain.example\n");
+	CU_ASSERT_STRING_EQUAL(run.targets, "UDP 10.0.0.2 5080 srv.example private\n"
+					    "UDP 203.0.113.30 5060 203.0.113.30\n"
+					    "UDP 203.0.113.9 5060 plain.example\n");
 	prepare(&run, "203.0.113.5:5061", NULL);
 	run.settings.domain = "srv.example";
 	run.settings.lease = &lease;
@@ -249,11 +243,10 @@ static void stun_servers(void)
 	CU_ASSERT_EQUAL_FATAL(
 		stun_locate(&run.locate, loop, &run.list, &run.settings, on_done, &run), 0);
 	wait_for(&run);
-	CU_ASSERT_STRING_EQUAL(run.targets,
-		"UDP 203.0.113.40 3478 203.0.113.40\n"
-		"TCP 203.0.113.40 3478 203.0.113.40\n"
-		"TLS 2001:db8::1 5349 one.example\n"
-		"TLS 203.0.113.1 5349 one.example\n");
+	CU_ASSERT_STRING_EQUAL(run.targets, "UDP 203.0.113.40 3478 203.0.113.40\n"
+					    "TCP 203.0.113.40 3478 203.0.113.40\n"
+					    "TLS 2001:db8::1 5349 one.example\n"
+					    "TLS 203.0.113.1 5349 one.example\n");
 }
 
 static void cancelling_leaves_nothing(void)
@@ -307,8 +300,8 @@ static bool set_stage(void)
 		mount("none", "/etc", "tmpfs", 0, NULL) < 0)
 		return false;
 	return write_file("/etc/resolv.conf", "nameserver 127.0.0.1\n") &&
-		write_file("/etc/hosts", "") && system("ip link set lo up") == 0 &&
-		dns_server_open(&dns, loop, names) == 0;
+	       write_file("/etc/hosts", "") && system("ip link set lo up") == 0 &&
+	       dns_server_open(&dns, loop, names) == 0;
 }
 
 int main(void)

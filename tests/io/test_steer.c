@@ -165,7 +165,8 @@ static void outer_inside_the_prefix(void)
 
 static void other_networks_are_respected(void)
 {
-	static const char *const networks[] = {"10.65.3.1/24", "10.0.0.1/8", "fd24:322:ffff:5::1/64"};
+	static const char *const networks[] = {
+		"10.65.3.1/24", "10.0.0.1/8", "fd24:322:ffff:5::1/64"};
 	static const char *const shown[] = {"10.65.3.0/24", "10.0.0.0/8", "fd24:322:ffff:5::/64"};
 	const struct tse_config settings = config(STEER_TABLE);
 	const struct steer_plan wanted = plan();

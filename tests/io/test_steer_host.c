@@ -35,7 +35,7 @@ static void cleans_after_a_crash(void)
 		const struct tse_config settings = config((enum steer_kind)kind);
 		CU_ASSERT_TRUE(lab_run("%s", others));
 		static char *before;
-	before = strdup(lab_output("%s", look));
+		before = strdup(lab_output("%s", look));
 		pid_t child = fork();
 		if (child == 0) {
 			if (start(&settings, &wanted) && steer_outer(steer, &outer, 1, &why) == 0)
@@ -86,7 +86,7 @@ static bool keep_only_net_admin(void)
 	struct __user_cap_data_struct sets[2] = {
 		{.effective = 1u << CAP_NET_ADMIN, .permitted = 1u << CAP_NET_ADMIN}};
 	return prctl(PR_SET_KEEPCAPS, 1) == 0 && setresgid(65534, 65534, 65534) == 0 &&
-		setresuid(65534, 65534, 65534) == 0 && syscall(SYS_capset, &header, sets) == 0;
+	       setresuid(65534, 65534, 65534) == 0 && syscall(SYS_capset, &header, sets) == 0;
 }
 
 /* Everything after steer_prepare, as an unprivileged user. */

@@ -68,8 +68,8 @@ static void narrowing(void)
 		char result[512] = "", text[PREFIX_TEXT_MAX];
 
 		offer.route_count = read_prefixes(cases[i].offered, offer.routes);
-		config.allowed_routes = (struct config_prefixes){
-			allowed, read_prefixes(cases[i].allowed, allowed)};
+		config.allowed_routes =
+			(struct config_prefixes){allowed, read_prefixes(cases[i].allowed, allowed)};
 		if (cases[i].users)
 			config.uid = (struct config_list){users, 1};
 		if (cases[i].outer && !address_parse(&outer, cases[i].outer))

@@ -7,44 +7,44 @@
 
 /* Whole payloads, in tag order, so that encoding gives the same octets back. */
 
-#define CONFIGURATION_REQUEST                                                                      \
-	"5453 01 00 1234"                                                                          \
-	"0001 0002 0001"                                                                           \
-	"0002 0004 0000000f"                                                                       \
-	"0003 0005 7473652031"                                                                     \
-	"0004 0010 000102030405060708090a0b0c0d0e0f"                                               \
-	"0010 0005 616c696365"                                                                     \
-	"0011 0006 736563726574"                                                                   \
-	"0012 0003 a1a2a3"                                                                         \
-	"0013 0004 00000e10"                                                                       \
-	"0020 0005 0a170005 20"                                                                    \
+#define CONFIGURATION_REQUEST                        \
+	"5453 01 00 1234"                            \
+	"0001 0002 0001"                             \
+	"0002 0004 0000000f"                         \
+	"0003 0005 7473652031"                       \
+	"0004 0010 000102030405060708090a0b0c0d0e0f" \
+	"0010 0005 616c696365"                       \
+	"0011 0006 736563726574"                     \
+	"0012 0003 a1a2a3"                           \
+	"0013 0004 00000e10"                         \
+	"0020 0005 0a170005 20"                      \
 	"0021 0011 fd000000000000000000000000000001 40"
 
-#define CONFIGURATION_RESPONSE                                                                     \
-	"5453 02 00 1234"                                                                          \
-	"0001 0002 0001"                                                                           \
-	"0002 0004 00000005"                                                                       \
-	"0005 0002 0000"                                                                           \
-	"0006 0004 c3bc6f6b"                                                                       \
-	"0012 0002 b1b2"                                                                           \
-	"0013 0004 00000708"                                                                       \
-	"0014 0001 c1"                                                                             \
-	"0016 0001 08"                                                                             \
-	"0020 0005 0a170005 20"                                                                    \
-	"0021 0011 fd000000000000000000000000000001 40"                                            \
-	"0022 0002 0500"                                                                           \
-	"0024 0011 20010db8000000000000000000000000 20"                                            \
-	"0023 0005 0a640000 10"                                                                    \
-	"0023 0005 00000000 00"                                                                    \
-	"0025 0004 0a640001"                                                                       \
-	"0025 0010 20010db8000000000000000000000001"                                               \
-	"0025 0005 782e696d73"                                                                     \
-	"0026 0004 0a640035"                                                                       \
-	"0026 0010 20010db8000000000000000000000035"                                               \
-	"0027 0003 696d73"                                                                         \
-	"0027 0003 612e62"                                                                         \
-	"0028 0001 01"                                                                             \
-	"0030 0004 0000afc8"                                                                       \
+#define CONFIGURATION_RESPONSE                          \
+	"5453 02 00 1234"                               \
+	"0001 0002 0001"                                \
+	"0002 0004 00000005"                            \
+	"0005 0002 0000"                                \
+	"0006 0004 c3bc6f6b"                            \
+	"0012 0002 b1b2"                                \
+	"0013 0004 00000708"                            \
+	"0014 0001 c1"                                  \
+	"0016 0001 08"                                  \
+	"0020 0005 0a170005 20"                         \
+	"0021 0011 fd000000000000000000000000000001 40" \
+	"0022 0002 0500"                                \
+	"0024 0011 20010db8000000000000000000000000 20" \
+	"0023 0005 0a640000 10"                         \
+	"0023 0005 00000000 00"                         \
+	"0025 0004 0a640001"                            \
+	"0025 0010 20010db8000000000000000000000001"    \
+	"0025 0005 782e696d73"                          \
+	"0026 0004 0a640035"                            \
+	"0026 0010 20010db8000000000000000000000035"    \
+	"0027 0003 696d73"                              \
+	"0027 0003 612e62"                              \
+	"0028 0001 01"                                  \
+	"0030 0004 0000afc8"                            \
 	"0031 0001 02"
 
 #define JOIN_REQUEST        "5453 03 00 0001 0014 0003 010203 0015 0002 0302"
@@ -106,8 +106,8 @@ static void decode_configuration_request(void)
 	CU_ASSERT_EQUAL(m.transaction, 0x1234);
 	CU_ASSERT_EQUAL(m.present, UINT64_C(0x3000f001e));
 	CU_ASSERT_EQUAL(m.version, 1);
-	CU_ASSERT_EQUAL(m.capabilities, CAPABILITY_OFFLOAD | CAPABILITY_LANES | CAPABILITY_RESUME |
-			CAPABILITY_COPIES);
+	CU_ASSERT_EQUAL(m.capabilities,
+		CAPABILITY_OFFLOAD | CAPABILITY_LANES | CAPABILITY_RESUME | CAPABILITY_COPIES);
 	CU_ASSERT(view_is(m.software, "tse 1"));
 	CU_ASSERT_EQUAL(m.instance.length, 16);
 	CU_ASSERT_EQUAL(m.instance.octets[15], 15);
@@ -281,8 +281,8 @@ static void unknown_critical_is_answered(void)
 {
 	uint8_t *octets, envelope[64];
 	struct control_message request, answer = {.kind = CONTROL_JOIN_RESPONSE};
-	CU_ASSERT_EQUAL_FATAL(
-		decode("5453 03 00 0007 8033 0001 00", &octets, &request), CONTROL_UNKNOWN_CRITICAL);
+	CU_ASSERT_EQUAL_FATAL(decode("5453 03 00 0007 8033 0001 00", &octets, &request),
+		CONTROL_UNKNOWN_CRITICAL);
 	answer.transaction = request.transaction;
 	answer.result = RESULT_UNKNOWN_CRITICAL;
 	answer.fault_tag = request.fault_tag;
@@ -305,12 +305,19 @@ static void the_largest_message_fits(void)
 	memset(name, 'n', sizeof(name));
 	name[63] = name[127] = name[191] = '.';
 	static struct control_message m, back;
-	m = (struct control_message){.kind = CONTROL_CONFIGURATION_RESPONSE, .version = 1,
+	m = (struct control_message){.kind = CONTROL_CONFIGURATION_RESPONSE,
+		.version = 1,
 		.mtu = 1500,
-		.software = {text, 256}, .instance = {text, 16}, .reason = {text, 256},
-		.user = {text, 256}, .password = {text, 256}, .resume_token = {text, 64},
-		.join_key = {text, 64}, .route_count = CONTROL_ROUTES_MAX,
-		.pcscf_count = CONTROL_PCSCF_MAX, .dns_count = CONTROL_DNS_MAX,
+		.software = {text, 256},
+		.instance = {text, 16},
+		.reason = {text, 256},
+		.user = {text, 256},
+		.password = {text, 256},
+		.resume_token = {text, 64},
+		.join_key = {text, 64},
+		.route_count = CONTROL_ROUTES_MAX,
+		.pcscf_count = CONTROL_PCSCF_MAX,
+		.dns_count = CONTROL_DNS_MAX,
 		.domain_count = CONTROL_DOMAINS_MAX};
 	static const enum control_tag tags[] = {TAG_VERSION, TAG_CAPABILITIES, TAG_SOFTWARE,
 		TAG_INSTANCE, TAG_RESULT, TAG_REASON, TAG_USER, TAG_PASSWORD, TAG_RESUME_TOKEN,

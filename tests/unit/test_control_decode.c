@@ -7,8 +7,8 @@
 #include "unit.h"
 
 /* The smallest response that grants something, without its inner address. */
-#define GRANT(result)                                                                              \
-	"5453 02 00 0001 0001 0002 0001 0002 0004 00000000 0005 0002" result " 0012 0001 aa "      \
+#define GRANT(result)                                                                         \
+	"5453 02 00 0001 0001 0002 0001 0002 0004 00000000 0005 0002" result " 0012 0001 aa " \
 	"0014 0001 bb 0022 0002 0500 0030 0004 00002710 "
 
 #define REQ  "5453 01 00 0007 0001 0002 0001 0002 0004 00000000 "

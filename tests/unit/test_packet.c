@@ -34,8 +34,8 @@ static const struct {
 	/* ECN; SCTP; ESP; the reserved flag is no fragment. */
 	{"45030020000080004084 0000" A4 B4 "000100020000000000000000", PACKET_OK, 4, 132, 0, 3,
 		false, false, true, 20, 1, 2, 0},
-	{"4500001c000040004032 0000" A4 B4 "0001000200030004", PACKET_OK, 4, 50, 0, 0, false,
-		false, false, 20, 0, 0, 0},
+	{"4500001c000040004032 0000" A4 B4 "0001000200030004", PACKET_OK, 4, 50, 0, 0, false, false,
+		false, 20, 0, 0, 0},
 	{"45000014000040004011 0000" A4 B4, PACKET_OK, 4, 17, 0, 0, false, false, false, 20, 0, 0,
 		0},
 	/* Transport headers one octet short of whole. */
@@ -43,8 +43,8 @@ static const struct {
 		false, 20, 0, 0, 0},
 	{"45000027000040004006 0000" A4 B4 "c00001bb 00000001 00000002 5018ffff89d600", PACKET_OK,
 		4, 6, 0, 0, false, false, false, 20, 0, 0, 0},
-	{"4500001f000040004084 0000" A4 B4 "0001000200000000000000", PACKET_OK, 4, 132, 0, 0,
-		false, false, false, 20, 0, 0, 0},
+	{"4500001f000040004084 0000" A4 B4 "0001000200000000000000", PACKET_OK, 4, 132, 0, 0, false,
+		false, false, 20, 0, 0, 0},
 
 	{UDP6, PACKET_OK, 6, 17, 46, 1, false, false, true, 40, 5060, 10000, 0},
 	{ECHO6, PACKET_OK, 6, 58, 0, 0, false, false, false, 40, 0, 0, 0},
@@ -140,7 +140,7 @@ static void parse_reads_nothing_behind(void)
 			memcpy(cut, octets, kept);
 			struct packet p;
 			CU_ASSERT(cases[i].result != PACKET_OK ||
-				packet_parse(cut, kept, &p) != PACKET_OK);
+				  packet_parse(cut, kept, &p) != PACKET_OK);
 			if (kept >= 20 && octets[0] >> 4 == 4)
 				put_u16(cut + 2, (uint16_t)kept);
 			if (kept >= 40 && octets[0] >> 4 == 6)
@@ -213,7 +213,8 @@ static void flow_tells_flows_apart(void)
 		"4500001c000040004011 0000" B4 A4 "0001000200080000", /* addresses swapped */
 		"4500001c000040004011 0000" A4 B4 "0001000300080000",
 		"4500001c000040004011 0000" A4 "c6336402 0001000200080000",
-		"4500001c000040004011 0000" "c0000200" B4 "0001000200080000",
+		"4500001c000040004011 0000"
+		"c0000200" B4 "0001000200080000",
 		"45000028000040004006 0000" A4 B4 "0001000200000000000000000000000000000000",
 		"4500001c000040004032 0000" A4 B4 "0001000200080000", /* ESP */
 		"4500001c000140004001 0000" A4 B4 "0000000000000000", /* ICMP */
@@ -242,9 +243,9 @@ static void flow_ignores_the_rest(void)
 		flow_of("45b8001e 432100003f11 ffff" A4 B4 "00010002000affff 0102", 7));
 	CU_ASSERT_EQUAL(flow_of(FIRST4, 7), flow_of(LATER4, 7));
 	/* First and later fragment disagree on the next header. */
-	CU_ASSERT_EQUAL(
-		flow_of("60000000 0018 2c 40" A6 B6
-			"3c000001 deadbeef 1100010400000000 13c4271000100000", 7),
+	CU_ASSERT_EQUAL(flow_of("60000000 0018 2c 40" A6 B6
+				"3c000001 deadbeef 1100010400000000 13c4271000100000",
+				7),
 		flow_of("60000000 0010 2c 40" A6 B6 "3c000008 deadbeef ffffffffffffffff", 7));
 }
 

@@ -46,8 +46,8 @@ static void too_big_ipv4(void)
 	struct packet packet = packet_of(octets, length);
 	struct address from = address_of("10.0.0.1");
 	size_t written = packet_too_big(&packet, &from, 1280, out);
-	CU_ASSERT(is_hex(out, written,
-		"45c00038000040004001 6e03 0a000001" A4 "0304 1f07 0000 0500" UDP4));
+	CU_ASSERT(is_hex(
+		out, written, "45c00038000040004001 6e03 0a000001" A4 "0304 1f07 0000 0500" UDP4));
 	free(octets);
 }
 
@@ -92,8 +92,8 @@ static void unreachable(void)
 		CU_ASSERT_EQUAL(get_u32(icmp + 4), 0);
 		CU_ASSERT_EQUAL(written, answer.l4_offset + 8 + length);
 		CU_ASSERT(memcmp(icmp + 8, octets, length) == 0);
-		CU_ASSERT(memcmp(answer.destination, packet.source,
-				  address_size(packet.version)) == 0);
+		CU_ASSERT(memcmp(answer.destination, packet.source, address_size(packet.version)) ==
+			  0);
 		free(octets);
 	}
 }
@@ -177,10 +177,14 @@ static const struct {
 	{"4500001c000040004011 0000 dfffffff" B4 "13c413c400080000", true, true},
 	{"4500001c000040004011 0000" A4 "e0000001 13c413c400080000", false, false},
 	{"4500001c000040004011 0000" A4 "ffffffff 13c413c400080000", false, false},
-	{"60000000 0008 11 40 00000000000000000000000000000000" B6 "13c4271000080000", false, false},
-	{"60000000 0008 11 40 00000000000000000000000000000001" B6 "13c4271000080000", false, false},
-	{"60000000 0008 11 40 ff020000000000000000000000000001" B6 "13c4271000080000", false, false},
-	{"60000000 0008 11 40" A6 "ff020000000000000000000000000001 13c4271000080000", false, false},
+	{"60000000 0008 11 40 00000000000000000000000000000000" B6 "13c4271000080000", false,
+		false},
+	{"60000000 0008 11 40 00000000000000000000000000000001" B6 "13c4271000080000", false,
+		false},
+	{"60000000 0008 11 40 ff020000000000000000000000000001" B6 "13c4271000080000", false,
+		false},
+	{"60000000 0008 11 40" A6 "ff020000000000000000000000000001 13c4271000080000", false,
+		false},
 	{"60000000 0008 11 40 00000000000000000000000000000002" B6 "13c4271000080000", true, true},
 };
 

@@ -172,14 +172,14 @@ static void test_addresses(void)
 		const char *text;
 		bool contained;
 	} others[] = {
-		{"10.9.254.0", true},          /* network */
-		{"10.9.254.1", true},          /* TSCF */
-		{"10.9.255.255", true},        /* broadcast */
-		{"10.9.255.44", true},         /* worker 0 */
-		{"10.9.255.46", true},         /* worker 2 */
-		{"10.9.255.48", true},         /* ours, never used */
-		{"10.9.253.255", false},       /* below */
-		{"10.10.0.45", false},         /* above */
+		{"10.9.254.0", true},    /* network */
+		{"10.9.254.1", true},    /* TSCF */
+		{"10.9.255.255", true},  /* broadcast */
+		{"10.9.255.44", true},   /* worker 0 */
+		{"10.9.255.46", true},   /* worker 2 */
+		{"10.9.255.48", true},   /* ours, never used */
+		{"10.9.253.255", false}, /* below */
+		{"10.10.0.45", false},   /* above */
 		{"fd12:3456:789a:12c::1", true},
 		{"fd12:3456:789a:130::1", true},
 		{"fd12:3456:789a:ffff::1", true},
@@ -193,8 +193,7 @@ static void test_addresses(void)
 		const uint8_t *octets = address.octets;
 		CU_ASSERT_PTR_NULL(pool_find_address(pool, address.version, octets));
 		CU_ASSERT_FALSE(pool_owns(pool, lease, address.version, octets));
-		CU_ASSERT_EQUAL(
-			pool_contains(pool, address.version, octets), others[i].contained);
+		CU_ASSERT_EQUAL(pool_contains(pool, address.version, octets), others[i].contained);
 	}
 	pool_free(pool);
 }
@@ -292,14 +291,11 @@ static void test_order(void)
 	pool_release(pool, leases[0], true, 20 * SECOND);  /* rests from 1 h 20 s */
 	pool_release(pool, leases[1], false, 30 * SECOND); /* rests from 30 s */
 	CU_ASSERT_PTR_NULL(pool_lease(pool, "z", instance_a, 10 * SECOND + 2 * HOUR - 1));
-	CU_ASSERT_PTR_EQUAL(
-		pool_lease(pool, "z", instance_a, 10 * SECOND + 2 * HOUR), leases[3]);
+	CU_ASSERT_PTR_EQUAL(pool_lease(pool, "z", instance_a, 10 * SECOND + 2 * HOUR), leases[3]);
 	CU_ASSERT_PTR_NULL(pool_lease(pool, "z", instance_a, 10 * SECOND + 2 * HOUR));
-	CU_ASSERT_PTR_EQUAL(
-		pool_lease(pool, "y", instance_a, 30 * SECOND + 2 * HOUR), leases[1]);
+	CU_ASSERT_PTR_EQUAL(pool_lease(pool, "y", instance_a, 30 * SECOND + 2 * HOUR), leases[1]);
 	CU_ASSERT_PTR_NULL(pool_lease(pool, "x", instance_a, 20 * SECOND + 3 * HOUR - 1));
-	CU_ASSERT_PTR_EQUAL(
-		pool_lease(pool, "x", instance_a, 20 * SECOND + 3 * HOUR), leases[0]);
+	CU_ASSERT_PTR_EQUAL(pool_lease(pool, "x", instance_a, 20 * SECOND + 3 * HOUR), leases[0]);
 	/* Whose address went to another gets none back. */
 	CU_ASSERT_PTR_NULL(pool_lease(pool, "a", instance_a, 20 * SECOND + 3 * HOUR));
 	pool_free(pool);
@@ -462,7 +458,7 @@ struct model_lease {
 struct model {
 	struct pool *pool;
 	struct model_lease leases[MODEL_INDEXES];
-	uint32_t gave_up[MODEL_PEERS]; /* the lease that a peer gave up last, or 0 */
+	uint32_t gave_up[MODEL_PEERS];  /* the lease that a peer gave up last, or 0 */
 	struct secret dead[MODEL_DEAD]; /* tokens and keys that were good once */
 	unsigned worker, workers;
 	uint32_t limit;
@@ -543,8 +539,7 @@ static bool model_allows(const struct model *model, int peer, uint32_t index)
 	for (uint32_t i = 0; i < model->limit; i++) {
 		const struct model_lease *at = &model->leases[i];
 		if (is_ours(model, i) && at->state == LEASE_NEVER)
-			return is_ours(model, index) &&
-				model->leases[index].state == LEASE_NEVER;
+			return is_ours(model, index) && model->leases[index].state == LEASE_NEVER;
 		if (at->state == LEASE_RESTING && model->now - at->since >= model->quarantine &&
 			at->since < oldest)
 			oldest = at->since;

@@ -15,8 +15,7 @@ static void ask(enum probe_protocol protocol, uint8_t seed)
 	struct sip_request request = {.host = "p.example", .local_port = 5060};
 	memset(random, seed, sizeof(random));
 	address_parse(&request.local, "192.0.2.9");
-	CU_ASSERT_TRUE_FATAL(
-		question_build(&question, protocol, SIP_OPTIONS, &request, random));
+	CU_ASSERT_TRUE_FATAL(question_build(&question, protocol, SIP_OPTIONS, &request, random));
 }
 
 /* When the request leaves, in ms; ends with what follows the last. */
@@ -85,8 +84,8 @@ static void stun_stream_skips_what_is_foreign(void)
 	for (size_t i = 0; i + 1 < length; i++)
 		CU_ASSERT_EQUAL(
 			question_put_stream(&question, stream + i, 1, &answer), QUESTION_OPEN);
-	CU_ASSERT_EQUAL(question_put_stream(&question, stream + length - 1, 1, &answer),
-		QUESTION_ANSWERED);
+	CU_ASSERT_EQUAL(
+		question_put_stream(&question, stream + length - 1, 1, &answer), QUESTION_ANSWERED);
 	CU_ASSERT_EQUAL(answer.port, 5001);
 	CU_ASSERT_EQUAL(question.foreign, 1);
 	CU_ASSERT_EQUAL(question.bad, 0);
@@ -97,8 +96,7 @@ static void stun_stream_of_garbage_is_void(void)
 	uint8_t stream[64];
 	struct answer answer;
 	ask(PROBE_STUN, 7);
-	CU_ASSERT_EQUAL(
-		question_put_stream(&question, (const uint8_t *)"HTTP/1.1", 8, &answer),
+	CU_ASSERT_EQUAL(question_put_stream(&question, (const uint8_t *)"HTTP/1.1", 8, &answer),
 		QUESTION_VOID);
 	/* Ours, but without an address. */
 	ask(PROBE_STUN, 7);
@@ -123,8 +121,7 @@ static void datagrams_that_are_no_answer_leave_it_open(void)
 		question_put_datagram(&question, datagram, length, &answer), QUESTION_ANSWERED);
 	ask(PROBE_SIP, 7);
 	CU_ASSERT_EQUAL(question_put_datagram(&question, datagram, length, &answer), QUESTION_OPEN);
-	CU_ASSERT_EQUAL(
-		question_put_datagram(&question, question.octets, question.length, &answer),
+	CU_ASSERT_EQUAL(question_put_datagram(&question, question.octets, question.length, &answer),
 		QUESTION_OPEN);
 	CU_ASSERT_EQUAL(question.foreign, 1); /* our own, reflected */
 }

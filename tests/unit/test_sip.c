@@ -63,31 +63,30 @@ static const struct sample samples[] = {
 		SIP_OURS, 200},
 	{"no Content-Length", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "\r\n", SIP_OURS, 200},
 	{"unknown fields", "SIP/2.0 200 OK\r\nX!%*_+`'~: \r\n" VIA REST, SIP_OURS, 200},
-	{"with a body",
-		"SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: 3\r\n\r\nabc", SIP_OURS,
-		200},
+	{"with a body", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: 3\r\n\r\nabc",
+		SIP_OURS, 200},
 	{"octets behind the body",
 		"SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: 1\r\n\r\nabc", SIP_OURS,
 		200},
 
-	{"other branch",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc124\r\n" REST, SIP_FOREIGN, 0},
+	{"other branch", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc124\r\n" REST,
+		SIP_FOREIGN, 0},
 	{"no branch", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h\r\n" REST, SIP_FOREIGN, 0},
-	{"branch is a prefix",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc12\r\n" REST, SIP_FOREIGN, 0},
+	{"branch is a prefix", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc12\r\n" REST,
+		SIP_FOREIGN, 0},
 	{"our Via is not the topmost",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKother\r\n" VIA REST, SIP_FOREIGN,
-		0},
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKother\r\n" VIA REST,
+		SIP_FOREIGN, 0},
 	{"our Via is not the only one, in two fields",
 		"SIP/2.0 200 OK\r\n" VIA "v: SIP/2.0/UDP h;branch=z9hG4bKother\r\n" REST,
 		SIP_FOREIGN, 0},
 	{"our Via is not the only one, in one field",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc123 , SIP/2.0/TCP i\r\n" REST,
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc123 , SIP/2.0/TCP "
+		"i\r\n" REST,
 		SIP_FOREIGN, 0},
-	{"other Call-ID", "SIP/2.0 200 OK\r\n" VIA FROM TO "i: call.1\r\n" CSEQ "\r\n",
-		SIP_FOREIGN, 0},
-	{"other tag",
-		"SIP/2.0 200 OK\r\n" VIA "From: sip:a@b;tag=tag2\r\n" TO CALL CSEQ "\r\n",
+	{"other Call-ID", "SIP/2.0 200 OK\r\n" VIA FROM TO "i: call.1\r\n" CSEQ "\r\n", SIP_FOREIGN,
+		0},
+	{"other tag", "SIP/2.0 200 OK\r\n" VIA "From: sip:a@b;tag=tag2\r\n" TO CALL CSEQ "\r\n",
 		SIP_FOREIGN, 0},
 	{"no tag", "SIP/2.0 200 OK\r\n" VIA "From: <sip:a@b;tag=tag1>\r\n" TO CALL CSEQ "\r\n",
 		SIP_FOREIGN, 0},
@@ -121,8 +120,8 @@ static const struct sample samples[] = {
 		SIP_BAD, 0},
 	{"Via without a host", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP ;branch=z9hG4bKabc123\r\n" REST,
 		SIP_BAD, 0},
-	{"Via parameter without a value",
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=\r\n" REST, SIP_BAD, 0},
+	{"Via parameter without a value", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=\r\n" REST,
+		SIP_BAD, 0},
 	{"received is no address",
 		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKabc123;received=h\r\n" REST,
 		SIP_BAD, 0},
@@ -145,14 +144,15 @@ static const struct sample samples[] = {
 	{"To twice", "SIP/2.0 200 OK\r\n" VIA FROM TO "t: sip:a\r\n" CALL CSEQ "\r\n", SIP_BAD, 0},
 	{"Call-ID twice", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CALL CSEQ "\r\n", SIP_BAD, 0},
 	{"CSeq twice", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ CSEQ "\r\n", SIP_BAD, 0},
-	{"length twice", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ LENGTH "l: 0\r\n\r\n",
-		SIP_BAD, 0},
+	{"length twice", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ LENGTH "l: 0\r\n\r\n", SIP_BAD,
+		0},
 	{"CSeq without a method", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL "CSeq: 7\r\n\r\n", SIP_BAD,
 		0},
 	{"CSeq overflows", "SIP/2.0 200 OK\r\n" VIA FROM TO CALL "CSeq: 4294967303 OPTIONS\r\n\r\n",
 		SIP_BAD, 0},
 	{"negative length (RFC 4475 3.1.2.3)",
-		"SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: -1\r\n\r\n", SIP_BAD, 0},
+		"SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: -1\r\n\r\n", SIP_BAD,
+		0},
 	{"body cut off (RFC 4475 3.1.2.2)",
 		"SIP/2.0 200 OK\r\n" VIA FROM TO CALL CSEQ "Content-Length: 4\r\n\r\nabc", SIP_BAD,
 		0},
@@ -169,8 +169,7 @@ static void samples_are_judged(void)
 {
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		struct sip_response response;
-		enum sip_result result =
-			parse(samples[i].text, strlen(samples[i].text), &response);
+		enum sip_result result = parse(samples[i].text, strlen(samples[i].text), &response);
 		if (result != samples[i].result)
 			printf("\n    %s: %d", samples[i].name, result);
 		CU_ASSERT_EQUAL(result, samples[i].result);
@@ -181,10 +180,10 @@ static void samples_are_judged(void)
 
 static void escaped_nul_is_text(void)
 {
-	static const char good[] = "SIP/2.0 200 OK\r\n" VIA "From: \"a\\\0b\" <sip:a@b>;tag=tag1\r\n" TO
-		CALL CSEQ "\r\n";
-	static const char bad[] = "SIP/2.0 200 OK\r\n" VIA "From: \"a\0b\" <sip:a@b>;tag=tag1\r\n" TO
-		CALL CSEQ "\r\n";
+	static const char good[] = "SIP/2.0 200 OK\r\n" VIA
+				   "From: \"a\\\0b\" <sip:a@b>;tag=tag1\r\n" TO CALL CSEQ "\r\n";
+	static const char bad[] = "SIP/2.0 200 OK\r\n" VIA
+				  "From: \"a\0b\" <sip:a@b>;tag=tag1\r\n" TO CALL CSEQ "\r\n";
 	struct sip_response response;
 	CU_ASSERT_EQUAL(parse(good, sizeof(good) - 1, &response), SIP_OURS);
 	CU_ASSERT_EQUAL(parse(bad, sizeof(bad) - 1, &response), SIP_BAD);
@@ -215,7 +214,8 @@ static void via_tells_where_we_are(void)
 		char text[600], address[ADDRESS_TEXT_MAX];
 		struct sip_response response;
 		snprintf(text, sizeof(text),
-			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKabc123%s\r\n" REST,
+			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP "
+			"10.0.0.1;branch=z9hG4bKabc123%s\r\n" REST,
 			cases[i].parameters);
 		CU_ASSERT_EQUAL(parse(text, strlen(text), &response), SIP_OURS);
 		CU_ASSERT_STRING_EQUAL(
@@ -235,8 +235,8 @@ static enum sip_result feed(const char *text, size_t piece, struct sip_stream *s
 	*foreign = 0;
 	for (size_t at = 0; at < length && result == SIP_MORE; at += piece) {
 		size_t count = length - at < piece ? length - at : piece;
-		result = sip_stream_put(stream, &own, (const uint8_t *)text + at, count, response,
-			foreign);
+		result = sip_stream_put(
+			stream, &own, (const uint8_t *)text + at, count, response, foreign);
 	}
 	return result;
 }
@@ -271,8 +271,7 @@ static void stream_that_is_no_sip_is_given_up(void)
 	endless[(1 << 20) - 1] = '\0';
 	static const size_t pieces[] = {1, 1000, 1 << 20};
 	for (size_t i = 0; i < 3; i++)
-		CU_ASSERT_EQUAL(
-			feed(endless, pieces[i], &stream, &response, &foreign), SIP_BAD);
+		CU_ASSERT_EQUAL(feed(endless, pieces[i], &stream, &response, &foreign), SIP_BAD);
 	free(endless);
 	CU_ASSERT_EQUAL(feed("HTTP/1.1 400 Bad\r\n\r\n", 7, &stream, &response, &foreign), SIP_BAD);
 	/* Without a length nobody knows where the next message starts. */
@@ -297,8 +296,8 @@ static void header_has_a_limit(void)
 		memcpy(text, head, sizeof(head) - 1);
 		memset(text + sizeof(head) - 1, 'x', fill);
 		memcpy(text + sizeof(head) - 1 + fill, tail, sizeof(tail));
-		CU_ASSERT_EQUAL(feed(text, 100, &stream, &response, &foreign),
-			extra ? SIP_BAD : SIP_OURS);
+		CU_ASSERT_EQUAL(
+			feed(text, 100, &stream, &response, &foreign), extra ? SIP_BAD : SIP_OURS);
 	}
 }
 
@@ -311,8 +310,7 @@ static void too_many_fields_are_refused(void)
 		for (size_t i = 0; i < SIP_LINES_MAX - 6 + extra; i++)
 			strcat(text, "x:\r\n");
 		strcat(text, VIA REST);
-		CU_ASSERT_EQUAL(
-			parse(text, strlen(text), &response), extra ? SIP_BAD : SIP_OURS);
+		CU_ASSERT_EQUAL(parse(text, strlen(text), &response), extra ? SIP_BAD : SIP_OURS);
 	}
 }
 
@@ -362,8 +360,7 @@ static void register_asks_and_changes_nothing(void)
 	request.identity = "sip:alice@ims.example:5070;user=phone";
 	CU_ASSERT_NOT_EQUAL(sip_build(&request, text, sizeof(text)), 0);
 	CU_ASSERT_EQUAL(strncmp(text, "REGISTER sip:ims.example:5070 SIP/2.0\r\n", 39), 0);
-	CU_ASSERT_PTR_NOT_NULL(
-		strstr(text, "\r\nTo: <sip:alice@ims.example:5070;user=phone>\r\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\nTo: <sip:alice@ims.example:5070;user=phone>\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\r\nCSeq: 7 REGISTER\r\n"));
 	CU_ASSERT_PTR_NULL(strstr(text, "Contact"));
 	CU_ASSERT_PTR_NULL(strstr(text, "Expires"));
@@ -393,8 +390,8 @@ static void our_request_is_well_formed(void)
 	char text[SIP_REQUEST_MAX];
 	struct sip_request request = request_from("2001:db8::9");
 	struct sip_response response;
-	CU_ASSERT_EQUAL(parse(text, sip_build(&request, text, sizeof(text)), &response),
-		SIP_FOREIGN);
+	CU_ASSERT_EQUAL(
+		parse(text, sip_build(&request, text, sizeof(text)), &response), SIP_FOREIGN);
 }
 
 static const struct unit_test tests[] = {

@@ -102,7 +102,8 @@ static void srv_is_drawn_by_weight(void)
 	CU_ASSERT_TRUE(first[2] > ROUNDS / 100 * 29 && first[2] < ROUNDS / 100 * 31);
 	CU_ASSERT_TRUE(first[3] > ROUNDS / 100 * 58 && first[3] < ROUNDS / 100 * 61);
 	/* And of what is left then, 30 of 41. */
-	CU_ASSERT_TRUE(second_after_d > first[3] / 100 * 71 && second_after_d < first[3] / 100 * 76);
+	CU_ASSERT_TRUE(
+		second_after_d > first[3] / 100 * 71 && second_after_d < first[3] / 100 * 76);
 }
 
 static void extreme_weights_do_not_overflow(void)

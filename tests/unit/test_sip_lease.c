@@ -42,7 +42,8 @@ static void dhclient_files(void)
 		const char *text, *servers;
 	} cases[] = {
 		{"", ""},
-		{"lease {\n  interface \"eth0\";\n  " ADDRESS "  expire 5 2026/11/27 10:00:00;\n}\n",
+		{"lease {\n  interface \"eth0\";\n  " ADDRESS
+		 "  expire 5 2026/11/27 10:00:00;\n}\n",
 			"203.0.113.5"},
 		{"lease { option unknown-120 1:cb:0:71:5:cb:0:71:6; }", "203.0.113.5 203.0.113.6"},
 		/* a.bc, d: names in DNS form */
@@ -65,7 +66,8 @@ static void dhclient_files(void)
 		{"lease { " ADDRESS "expire epoch 1795687200; }", ""},
 		{"lease { " ADDRESS "expire 4 2026/13/26 10:00:00; }", "203.0.113.5"},
 		/* DHCPv6 */
-		{"default-duid \"\\000\\001{;}\";\nlease6 {\n interface \"eth0\";\n ia-na 1:2:3:4 {\n"
+		{"default-duid \"\\000\\001{;}\";\nlease6 {\n interface \"eth0\";\n ia-na 1:2:3:4 "
+		 "{\n"
 		 "  starts 1795687000;\n  iaaddr 2001:db8::9 {\n   starts 1795687000;\n"
 		 "   max-life 7200;\n  }\n }\n"
 		 " option dhcp6.sip-servers-addresses 2001:db8::5,2001:db8::6;\n"

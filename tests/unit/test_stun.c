@@ -8,22 +8,20 @@
 #include "unit.h"
 
 #define TRANSACTION "b7e7a701bc34d686fa87dfae"
-#define HEADER "2112a442" TRANSACTION
+#define HEADER      "2112a442" TRANSACTION
 
 /* RFC 5769 2.2 and 2.3: SOFTWARE, XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY,
  * FINGERPRINT. */
-static const char ipv4_response[] =
-	"0101003c 2112a442 b7e7a701bc34d686fa87dfae"
-	"8022000b 7465737420766563746f7220"
-	"00200008 0001a147e112a643"
-	"00080014 2b91f599fd9e90c38c7489f92af9ba53f06be7d7"
-	"80280004 c07d4c96";
-static const char ipv6_response[] =
-	"01010048 2112a442 b7e7a701bc34d686fa87dfae"
-	"8022000b 7465737420766563746f7220"
-	"00200014 0002a147 0113a9faa5d3f179bc25f4b5bed2b9d9"
-	"00080014 a382954e4be67bf11784c97c8292c275bfe3ed41"
-	"80280004 c8fb0b4c";
+static const char ipv4_response[] = "0101003c 2112a442 b7e7a701bc34d686fa87dfae"
+				    "8022000b 7465737420766563746f7220"
+				    "00200008 0001a147e112a643"
+				    "00080014 2b91f599fd9e90c38c7489f92af9ba53f06be7d7"
+				    "80280004 c07d4c96";
+static const char ipv6_response[] = "01010048 2112a442 b7e7a701bc34d686fa87dfae"
+				    "8022000b 7465737420766563746f7220"
+				    "00200014 0002a147 0113a9faa5d3f179bc25f4b5bed2b9d9"
+				    "00080014 a382954e4be67bf11784c97c8292c275bfe3ed41"
+				    "80280004 c8fb0b4c";
 
 static const uint8_t transaction[STUN_TRANSACTION] = {
 	0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae};
@@ -75,12 +73,11 @@ static void bit_flips_do_not_pass(void)
 	for (size_t bit = 0; bit < length * 8; bit++) {
 		struct stun_response response;
 		bool hides_fingerprint = (bit / 8 >= length - 8 && bit / 8 < length - 4) ||
-			(bit / 8 == length - 29 && bit % 8 == 3);
+					 (bit / 8 == length - 29 && bit % 8 == 3);
 		if (hides_fingerprint)
 			continue;
 		octets[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		CU_ASSERT_NOT_EQUAL(
-			stun_parse(transaction, octets, length, &response), STUN_OURS);
+		CU_ASSERT_NOT_EQUAL(stun_parse(transaction, octets, length, &response), STUN_OURS);
 		octets[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	free(octets);
@@ -113,8 +110,8 @@ static const struct sample {
 	{"MAPPED-ADDRESS", "0101000c" HEADER "00010008 00011389 c0000205", STUN_OURS, 0,
 		"192.0.2.5", 5001},
 	{"MAPPED-ADDRESS, IPv6",
-		"01010018" HEADER "00010014 00021389 20010db8000000000000000000000005", STUN_OURS, 0,
-		"2001:db8::5", 5001},
+		"01010018" HEADER "00010014 00021389 20010db8000000000000000000000005", STUN_OURS,
+		0, "2001:db8::5", 5001},
 	{"XOR-MAPPED-ADDRESS counts more",
 		"01010018" HEADER "00010008 00011389 c0000205 00200008 0001a147e112a643", STUN_OURS,
 		0, "192.0.2.1", 32853},
@@ -152,8 +149,8 @@ static const struct sample {
 		NULL, 0},
 	{"top bits set", "8101000c" HEADER "00200008 0001a147e112a643", STUN_BAD, 0, NULL, 0},
 	{"other transaction",
-		"0101000c 2112a442 b7e7a701bc34d686fa87dfaf 00200008 0001a147e112a643", STUN_FOREIGN,
-		0, NULL, 0},
+		"0101000c 2112a442 b7e7a701bc34d686fa87dfaf 00200008 0001a147e112a643",
+		STUN_FOREIGN, 0, NULL, 0},
 	{"an indication", "0011000c" HEADER "00200008 0001a147e112a643", STUN_FOREIGN, 0, NULL, 0},
 	{"another method's success", "0103000c" HEADER "00200008 0001a147e112a643", STUN_FOREIGN, 0,
 		NULL, 0},

@@ -91,7 +91,9 @@ static const struct {
 	{"$(x)", false},
 	{"a/b", false},
 	{"a:1", false},
-	{"b\xc3\xbc" "cher", false},
+	{"b\xc3\xbc"
+	 "cher",
+		false},
 	{"a\n", false},
 };
 

@@ -16,15 +16,16 @@ static void run_all(const struct traversal_script *scripts, size_t count)
 
 #define START "0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"
 /* Step 1 has failed at 7 s by silence. */
-#define STRICT                                                                                     \
-	START "4 timer | cancel sip, start nat\n"                                                  \
+#define STRICT                                    \
+	START "4 timer | cancel sip, start nat\n" \
 	      "7 timer | cancel nat, start tls\n"
 
 static void test_step1(void)
 {
 	static const struct traversal_script scripts[] = {
 		{"open network", "",
-			"0 start | kernel absent, start sip, publish unknown/unknown/new-network, timer 4\n"
+			"0 start | kernel absent, start sip, publish unknown/unknown/new-network, "
+			"timer 4\n"
 			"1 sip passed | start nat\n"
 			"2 nat passed | use direct, publish direct/none/none, timer 902\n"},
 		{"behind NAT", "",
@@ -36,10 +37,11 @@ static void test_step1(void)
 			START "4 timer | cancel sip, start nat, timer 7\n"
 			      "5 nat passed signalling | use direct, publish direct/nat/none\n"},
 		{"media passes, SIP does not", "",
-			START "1 sip failed reset | start nat\n"
-			      "2 nat passed | start tls\n"
-			      "3 tls passed | use tls, timer 13\n"
-			      "4 confirmed | kernel tunnel, publish tunnel/strict/reset, timer 904\n"},
+			START
+			"1 sip failed reset | start nat\n"
+			"2 nat passed | start tls\n"
+			"3 tls passed | use tls, timer 13\n"
+			"4 confirmed | kernel tunnel, publish tunnel/strict/reset, timer 904\n"},
 		{"strict", "",
 			STRICT "8 tls passed | use tls\n"
 			       "9 confirmed | kernel tunnel, publish tunnel/strict/timeout\n"},
@@ -60,9 +62,10 @@ static void test_step1(void)
 			"1 tls passed | use tls\n"
 			"2 confirmed | kernel tunnel, publish tunnel/unknown/no-target\n"},
 		{"skipped by its own discovery", "no-nat",
-			START "0.2 sip skipped private-target | start tls\n"
-			      "1 tls passed | use tls\n"
-			      "2 confirmed | kernel tunnel, publish tunnel/unknown/private-target\n"},
+			START
+			"0.2 sip skipped private-target | start tls\n"
+			"1 tls passed | use tls\n"
+			"2 confirmed | kernel tunnel, publish tunnel/unknown/private-target\n"},
 		{"a refusal of sip or nat is a failure", "",
 			START "1 sip refused protocol | start nat\n"
 			      "2 nat refused protocol | start tls\n"},
@@ -111,9 +114,10 @@ static void test_tunnel_steps(void)
 {
 	static const struct traversal_script scripts[] = {
 		{"through the proxy", "",
-			STRICT "13 timer | cancel tls, start proxy, timer 23\n"
-			       "14 proxy passed | use proxy, timer 24\n"
-			       "15 confirmed | kernel tunnel, publish tunnel-proxy/strict/timeout\n"},
+			STRICT
+			"13 timer | cancel tls, start proxy, timer 23\n"
+			"14 proxy passed | use proxy, timer 24\n"
+			"15 confirmed | kernel tunnel, publish tunnel-proxy/strict/timeout\n"},
 		{"proxy first", "proxy-first",
 			START "4 timer | cancel sip, start nat\n"
 			      "7 timer | cancel nat, start proxy, timer 17\n"
@@ -124,8 +128,9 @@ static void test_tunnel_steps(void)
 			START "4 timer | cancel sip, start nat\n"
 			      "7 timer | cancel nat, start tls\n"},
 		{"a refusal is no firewall", "",
-			STRICT "8 tls refused authentication | publish refused/strict/authentication, "
-			       "timer 908\n"},
+			STRICT
+			"8 tls refused authentication | publish refused/strict/authentication, "
+			"timer 908\n"},
 		{"refused after TLS, as told", "",
 			STRICT "8 tls passed | use tls\n"
 			       "9 tls refused overloaded 30 | publish refused/strict/overloaded, "
@@ -135,8 +140,9 @@ static void test_tunnel_steps(void)
 			STRICT "8 tls refused no-address | publish refused/strict/no-address, "
 			       "timer 8.375\n"},
 		{"refused through the proxy", "",
-			STRICT "8 tls failed reset | start proxy\n"
-			       "9 proxy refused policy | publish refused/strict/policy, timer 909\n"},
+			STRICT
+			"8 tls failed reset | start proxy\n"
+			"9 proxy refused policy | publish refused/strict/policy, timer 909\n"},
 		{"proxy first: its refusal does not lead to tls", "proxy-first",
 			START "4 timer | cancel sip, start nat\n"
 			      "7 timer | cancel nat, start proxy\n"
@@ -168,8 +174,9 @@ static void test_verdicts(void)
 {
 	static const struct traversal_script scripts[] = {
 		{"all silent", "no-proxy",
-			STRICT "13 timer | cancel tls, publish dead/unknown/all-silent, timer 13.375\n"
-			       "13.375 timer | start sip, timer 17.375\n"},
+			STRICT
+			"13 timer | cancel tls, publish dead/unknown/all-silent, timer 13.375\n"
+			"13.375 timer | start sip, timer 17.375\n"},
 		{"all silent, the proxy too", "",
 			STRICT "13 timer | cancel tls, start proxy\n"
 			       "23 timer | cancel proxy, publish dead/unknown/all-silent\n"},
@@ -180,14 +187,15 @@ static void test_verdicts(void)
 			STRICT "13 timer | cancel tls, start proxy\n"
 			       "14 proxy failed proxy-denied | publish dead/strict/proxy-denied\n"},
 		{"captive", "",
-			STRICT "8 tls failed captive | start proxy\n"
-			       "9 proxy failed timeout | publish captive/unknown/captive, timer 19\n"
-			       "19 timer | start sip\n"
-			       "20 sip failed captive | start nat\n"
-			       "20 nat failed timeout | start tls\n"
-			       "20 tls failed timeout | start proxy\n"
-			       "20 proxy failed timeout | publish captive/unknown/captive, timer 80\n"
-			       "21 kick | start sip\n"},
+			STRICT
+			"8 tls failed captive | start proxy\n"
+			"9 proxy failed timeout | publish captive/unknown/captive, timer 19\n"
+			"19 timer | start sip\n"
+			"20 sip failed captive | start nat\n"
+			"20 nat failed timeout | start tls\n"
+			"20 tls failed timeout | start proxy\n"
+			"20 proxy failed timeout | publish captive/unknown/captive, timer 80\n"
+			"21 kick | start sip\n"},
 		{"the portal has let us in", "no-proxy no-nat",
 			START "1 sip failed captive | start tls\n"
 			      "2 tls failed captive | publish captive/unknown/captive, timer 12\n"
@@ -201,9 +209,10 @@ static void test_verdicts(void)
 			       "9 proxy failed inspected | publish inspected/strict/inspected, "
 			       "timer 909\n"},
 		{"inspected, and then the proxy works", "",
-			STRICT "8 tls failed inspected | start proxy\n"
-			       "9 proxy passed | use proxy\n"
-			       "9 confirmed | kernel tunnel, publish tunnel-proxy/strict/timeout\n"},
+			STRICT
+			"8 tls failed inspected | start proxy\n"
+			"9 proxy passed | use proxy\n"
+			"9 confirmed | kernel tunnel, publish tunnel-proxy/strict/timeout\n"},
 		{"proxy-auth is not asked again by itself", "",
 			STRICT "8 tls failed timeout | start proxy\n"
 			       "9 proxy failed proxy-auth | publish proxy-auth/strict/proxy-auth, "
@@ -242,7 +251,8 @@ static void test_modes(void)
 {
 	static const struct traversal_script scripts[] = {
 		{"always", "always",
-			"0 start | kernel unreachable, start tls, publish unknown/unknown/new-network\n"
+			"0 start | kernel unreachable, start tls, publish "
+			"unknown/unknown/new-network\n"
 			"1 tls passed | use tls\n"
 			"2 confirmed | kernel tunnel, publish tunnel/unknown/mode\n"
 			"100 lost | kernel unreachable, start tls, publish unknown/unknown/lost\n"
@@ -250,27 +260,31 @@ static void test_modes(void)
 			"102 tls failed reset | start proxy\n"
 			"103 proxy failed proxy-denied | publish dead/unknown/proxy-denied\n"},
 		{"always, a report changes nothing", "always",
-			"0 start | kernel unreachable, start tls, publish unknown/unknown/new-network\n"
+			"0 start | kernel unreachable, start tls, publish "
+			"unknown/unknown/new-network\n"
 			"1 report ok | \n"
 			"1 report failed | \n"},
 		{"probe-only: direct", "probe-only",
 			START "1 sip passed | start nat\n"
 			      "2 nat passed | publish direct/none/none, timer 902\n"},
 		{"probe-only: tunnel", "probe-only",
-			STRICT "8 tls passed | cancel tls, publish tunnel/strict/timeout, timer 908\n"
-			       "9 network | start sip, publish unknown/unknown/new-network\n"},
+			STRICT
+			"8 tls passed | cancel tls, publish tunnel/strict/timeout, timer 908\n"
+			"9 network | start sip, publish unknown/unknown/new-network\n"},
 		{"probe-only: proxy", "probe-only",
-			STRICT "8 tls failed reset | start proxy\n"
-			       "9 proxy passed | cancel proxy, publish tunnel-proxy/strict/timeout\n"},
+			STRICT
+			"8 tls failed reset | start proxy\n"
+			"9 proxy passed | cancel proxy, publish tunnel-proxy/strict/timeout\n"},
 		{"probe-only: dead", "probe-only",
-			STRICT "8 tls failed reset | start proxy\n"
-			       "9 proxy failed proxy-gateway | publish dead/strict/proxy-gateway\n"},
+			STRICT
+			"8 tls failed reset | start proxy\n"
+			"9 proxy failed proxy-gateway | publish dead/strict/proxy-gateway\n"},
 	};
 	RUN_ALL(scripts);
 }
 
-#define EARLY                                                                                      \
-	"0 start | kernel absent, start sip, start nat, start tls, start proxy, "                  \
+#define EARLY                                                                     \
+	"0 start | kernel absent, start sip, start nat, start tls, start proxy, " \
 	"publish unknown/unknown/new-network\n"
 
 static void test_overlap(void)

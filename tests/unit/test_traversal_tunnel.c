@@ -16,16 +16,16 @@ static void run_all(const struct traversal_script *scripts, size_t count)
 #define RUN_ALL(scripts) run_all(scripts, sizeof(scripts) / sizeof((scripts)[0]))
 
 /* Without a STUN server, for brevity; the tunnel is up at 5 s. */
-#define UP                                                                                         \
-	"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"                \
-	"4 timer | cancel sip, start tls\n"                                                        \
-	"4.5 tls passed | use tls\n"                                                               \
+#define UP                                                                          \
+	"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n" \
+	"4 timer | cancel sip, start tls\n"                                         \
+	"4.5 tls passed | use tls\n"                                                \
 	"5 confirmed | kernel tunnel, publish tunnel/strict/timeout, timer 905\n"
-#define UP_BY_PROXY                                                                                \
-	"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"                \
-	"4 timer | cancel sip, start tls\n"                                                        \
-	"4.2 tls failed reset | start proxy\n"                                                     \
-	"4.5 proxy passed | use proxy\n"                                                           \
+#define UP_BY_PROXY                                                                 \
+	"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n" \
+	"4 timer | cancel sip, start tls\n"                                         \
+	"4.2 tls failed reset | start proxy\n"                                      \
+	"4.5 proxy passed | use proxy\n"                                            \
 	"5 confirmed | kernel tunnel, publish tunnel-proxy/strict/timeout, timer 905\n"
 
 static void test_loss(void)
@@ -189,9 +189,9 @@ static void test_new_network(void)
 	RUN_ALL(scripts);
 }
 
-#define TWICE                                                                                      \
-	UP "905 timer | start sip\n"                                                               \
-	   "905.1 sip passed | publish tunnel/none/direct-works, timer 965.1\n"                    \
+#define TWICE                                                                   \
+	UP "905 timer | start sip\n"                                            \
+	   "905.1 sip passed | publish tunnel/none/direct-works, timer 965.1\n" \
 	   "965.1 timer | start sip\n"
 
 static void test_return(void)
@@ -250,7 +250,8 @@ static void test_return(void)
 			"4 confirmed | kernel tunnel, publish tunnel/strict/udp-blocked\n"
 			"904 timer | start sip\n"},
 		{"never with mode = always", "always",
-			"0 start | kernel unreachable, start tls, publish unknown/unknown/new-network\n"
+			"0 start | kernel unreachable, start tls, publish "
+			"unknown/unknown/new-network\n"
 			"1 tls passed | use tls\n"
 			"2 confirmed | kernel tunnel, publish tunnel/unknown/mode, timer 902\n"
 			"902 timer | timer 1802\n"},
@@ -262,28 +263,33 @@ static void test_better_step(void)
 {
 	static const struct traversal_script scripts[] = {
 		{"tls works again", "no-nat",
-			UP_BY_PROXY "905 timer | start sip\n"
-				    "906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
-				    "907 tls passed | kernel unreachable, use tls\n"
-				    "908 confirmed | kernel tunnel, publish tunnel/strict/reset\n"},
+			UP_BY_PROXY
+			"905 timer | start sip\n"
+			"906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
+			"907 tls passed | kernel unreachable, use tls\n"
+			"908 confirmed | kernel tunnel, publish tunnel/strict/reset\n"},
 		{"it does not", "no-nat",
-			UP_BY_PROXY "905 timer | start sip\n"
-				    "906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
-				    "907 tls failed reset | timer 1807\n"},
+			UP_BY_PROXY
+			"905 timer | start sip\n"
+			"906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
+			"907 tls failed reset | timer 1807\n"},
 		{"it does, but a call has begun", "no-nat",
-			UP_BY_PROXY "905 timer | start sip\n"
-				    "906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
-				    "906.5 media on | cancel tls, timer 1806.5\n"},
+			UP_BY_PROXY
+			"905 timer | start sip\n"
+			"906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
+			"906.5 media on | cancel tls, timer 1806.5\n"},
 		{"not in the first five minutes", "no-nat",
-			UP_BY_PROXY "10 kick | check, start sip\n"
-				    "11 sip failed reset | publish tunnel-proxy/strict/reset, timer 911\n"},
+			UP_BY_PROXY
+			"10 kick | check, start sip\n"
+			"11 sip failed reset | publish tunnel-proxy/strict/reset, timer 911\n"},
 		{"and does not become a tunnel: back to the proxy", "no-nat",
-			UP_BY_PROXY "905 timer | start sip\n"
-				    "906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
-				    "907 tls passed | kernel unreachable, use tls\n"
-				    "908 lost | start proxy, publish unknown/strict/lost\n"
-				    "909 proxy passed | use proxy\n"
-				    "910 confirmed | kernel tunnel, publish tunnel-proxy/strict/reset\n"},
+			UP_BY_PROXY
+			"905 timer | start sip\n"
+			"906 sip failed reset | start tls, publish tunnel-proxy/strict/reset\n"
+			"907 tls passed | kernel unreachable, use tls\n"
+			"908 lost | start proxy, publish unknown/strict/lost\n"
+			"909 proxy passed | use proxy\n"
+			"910 confirmed | kernel tunnel, publish tunnel-proxy/strict/reset\n"},
 		{"with proxy-first the proxy is the better one", "no-nat proxy-first",
 			"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"
 			"1 sip failed reset | start proxy\n"

@@ -14,10 +14,10 @@ struct unit_test {
 /* Runs `count` tests as suite `suite`; returns the exit status of main. */
 int unit_run(const char *suite, const struct unit_test *tests, size_t count);
 
-#define UNIT_MAIN(suite, tests)                                                                    \
-	int main(void)                                                                             \
-	{                                                                                          \
-		return unit_run(suite, tests, sizeof(tests) / sizeof((tests)[0]));                 \
+#define UNIT_MAIN(suite, tests)                                                    \
+	int main(void)                                                             \
+	{                                                                          \
+		return unit_run(suite, tests, sizeof(tests) / sizeof((tests)[0])); \
 	}
 
 #endif
