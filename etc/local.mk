@@ -17,6 +17,8 @@ completionsdir = $(datadir)/bash-completion/completions
 dist_completions_DATA =
 examplesdir = $(docdir)/examples
 dist_examples_DATA =
+hooksdir = $(examplesdir)/hooks.d
+dist_hooks_DATA =
 systemdsystemunit_DATA =
 dist_systemdsystemunit_DATA =
 rtprotosdir = $(sysconfdir)/iproute2/rt_protos.d
@@ -27,6 +29,8 @@ dist_rttables_DATA =
 if CLIENT
 dist_completions_DATA += etc/completion/tse-up etc/completion/tse-down etc/completion/tsectl
 dist_examples_DATA += etc/tse.conf.example
+dist_hooks_DATA += etc/hooks.d/README etc/hooks.d/asterisk.example \
+	etc/hooks.d/baresip.example etc/hooks.d/linphone.example
 systemdsystemunit_DATA += etc/systemd/tse@.service
 dist_systemdsystemunit_DATA += etc/systemd/tse-tunnel.target
 dist_rtprotos_DATA += etc/rt_protos.d/tse.conf

@@ -55,8 +55,11 @@ char *traversal_details(
 		put_part(&line, 0, strerror(record->error));
 	put_part(&line, 0, record->words);
 	if (record->state != TRAVERSAL_SKIPPED && record->ended > record->started) {
-		snprintf(part, sizeof(part), "after %.2f s",
-			(double)(record->ended - record->started) / 1e6);
+		uint64_t took = record->ended - record->started;
+		if (took < 1000000)
+			snprintf(part, sizeof(part), "after %.0f ms", (double)took / 1e3);
+		else
+			snprintf(part, sizeof(part), "after %.2f s", (double)took / 1e6);
 		put_part(&line, 0, part);
 	}
 	return out;

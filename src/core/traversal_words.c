@@ -175,7 +175,7 @@ static const char *next_when_refused(enum traversal_cause cause)
 	} table[] = {
 		{TRAVERSAL_CAUSE_AUTHENTICATION,
 			"Check certificate, user and password in the profile with the operator of "
-			"the TSCF, then run tsectl kick."},
+			"the TSCF, then start tse again."},
 		{TRAVERSAL_CAUSE_NO_ADDRESS, "Tell the TSCF's operator that its addresses are used "
 					     "up. It is asked again."},
 		{TRAVERSAL_CAUSE_OVERLOADED, "Wait: it is asked again by itself. If it lasts, tell "
@@ -233,7 +233,7 @@ const char *traversal_next_step(enum traversal_verdict verdict, enum traversal_c
 		return next_when_inspected();
 	case TRAVERSAL_PROXY_AUTH:
 		return "Set [traversal] proxy-user with proxy-password-file, or proxy-keytab, for "
-		       "one of the schemes that the proxy named, then run tsectl kick.";
+		       "one of the schemes that the proxy named, then start tse again.";
 	case TRAVERSAL_MEDIA_BLOCKED:
 		return "Ask the network's administrator to allow UDP to the media network, or TCP "
 		       "port 443 to the TSCF; without media, set [traversal] require-media = no.";

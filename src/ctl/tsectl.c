@@ -412,14 +412,14 @@ int main(int argc, char **argv)
 	if (early >= 0)
 		return ctl_finish((enum ctl_status)early);
 	int command = optind < argc ? ctl_find_command(commands, argv[optind]) : 0;
-	if (command < 0)
+	if (command < 0) /* it has said so */
 		return CTL_USAGE;
 	if (argc - optind != (command == COMMAND_REPORT ? 2 : 1)) {
 		ctl_complain(
 			command == COMMAND_REPORT
 				? "report what? report ok, or report failed"
-				: "one command: status, monitor, kick, report, probe or down; see "
-				  "--help");
+				: "which command? status, monitor, kick, report, probe or down; "
+				  "see --help");
 		return CTL_USAGE;
 	}
 	options.argument = argv[optind + 1];

@@ -3,9 +3,12 @@
  * context needs to be made. */
 #include "tse/credentials.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "io/keeper.h"
 
-enum { FILE_LIMIT = 1024 * 1024 };
+enum { FILE_LIMIT = 1024 * 1024, PASSWORD_LIMIT = 4096 };
 
 struct material {
 	struct view view;
@@ -54,4 +57,36 @@ int credentials_load(const struct tse_config *config, struct tls_context **out, 
 	material_forget(&cert);
 	material_forget(&key);
 	return error;
+}
+
+int credentials_proxy_password(const struct tse_config *config, char **out, struct reason *why)
+{
+	const char *path = config->proxy_password_file;
+	uint8_t *octets;
+	size_t length;
+
+	*out = NULL;
+	if (!path)
+		return 0;
+	int error = file_read(path, &octets, &length, PASSWORD_LIMIT, why);
+	if (error)
+		return error;
+	size_t line = strcspn((const char *)octets, "\r\n");
+	if (line > 0)
+		*out = strndup((const char *)octets, line);
+	if (line == 0) {
+		error = -EINVAL;
+		reason_set(why, "%s: its first line must be the password for the proxy", path);
+	} else if (!*out) {
+		error = -ENOMEM;
+		reason_set(why, "out of memory for the password in %s", path);
+	}
+	file_forget(octets, length);
+	return error;
+}
+
+void credentials_forget(char *password)
+{
+	if (password)
+		file_forget((uint8_t *)password, strlen(password));
 }

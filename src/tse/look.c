@@ -66,9 +66,14 @@ static enum exit_status run(struct look *look, struct tse_config *config, struct
 	static const uint8_t no_instance[CONTROL_INSTANCE];
 	struct tls_context *tls;
 	struct sandbox_user user;
+	char *proxy_password;
 
-	if (credentials_load(config, &tls, why))
+	if (credentials_proxy_password(config, &proxy_password, why))
 		return STATUS_CONFIGURATION;
+	if (credentials_load(config, &tls, why)) {
+		credentials_forget(proxy_password);
+		return STATUS_CONFIGURATION;
+	}
 	struct client_setup setup = {
 		.loop = ev_default_loop(EVFLAG_NOENV),
 		.config = config,
@@ -76,6 +81,7 @@ static enum exit_status run(struct look *look, struct tse_config *config, struct
 		.launch = &look->launch,
 		.tls = tls,
 		.instance = no_instance,
+		.proxy_password = proxy_password,
 		.changed = on_changed,
 		.user = look,
 	};
@@ -90,6 +96,7 @@ static enum exit_status run(struct look *look, struct tse_config *config, struct
 	}
 	tls_context_unref(tls);
 	tls_library_fini();
+	credentials_forget(proxy_password);
 	return status;
 }
 

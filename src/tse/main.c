@@ -35,7 +35,7 @@ struct tse {
 	struct steer *steer;
 	struct prefix known[CONTROL_ROUTES_MAX];
 	size_t known_count;
-	char *proxy_password;
+	char *proxy_password; /* NULL: none */
 	struct sandbox_user user;
 	struct launch launch;
 	struct config_log log; /* as it was opened */
@@ -241,7 +241,8 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *watcher, int even
 	(void)loop;
 	(void)events;
 	struct tse *tse = watcher->data;
-	if (client_is_up(&tse->client))
+	/* It has been up, or none is needed. */
+	if (tse->client.up_since || tse->client.traversal.path == TRAVERSAL_PATH_DIRECT)
 		return;
 	launch_report(&tse->launch, "  failed       the tunnel was not up within %u s",
 		tse->options.timeout);
@@ -375,7 +376,8 @@ static int start(struct tse *tse)
 		return fail(error == -EWOULDBLOCK ? STATUS_RUNNING : STATUS_INTERNAL, &why);
 	if (remember_instance(tse->state_dir, tse->instance, &why))
 		return fail(STATUS_INTERNAL, &why);
-	if (credentials_load(&tse->config, &tse->tls, &why))
+	if (credentials_proxy_password(&tse->config, &tse->proxy_password, &why) ||
+		credentials_load(&tse->config, &tse->tls, &why))
 		return fail(STATUS_CONFIGURATION, &why);
 	if (prepare_network(tse, &why, &status)) {
 		tls_context_unref(tse->tls);
@@ -430,6 +432,7 @@ int main(int argc, char **argv)
 	} else {
 		status = start(&tse);
 	}
+	credentials_forget(tse.proxy_password);
 	tse_config_fini(&tse.config);
 	return status;
 }

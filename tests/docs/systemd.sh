@@ -89,7 +89,7 @@ capabilities() {
 test_tse_waits() {
 	listen tse
 	start_tse
-	check "tse says that it has no tunnel yet" wait_for 20 heard tse 'STATUS=reconnecting: .*'
+	check "tse says that it has no tunnel yet" wait_for 20 heard tse 'STATUS=waiting: .*'
 	refuse "and not that it is ready" heard tse READY=1
 }
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Answers in everybody's place, as captive portals and TLS interceptors do.
 
-    middlebox.py [--redirect URL] [--cert FILE --key FILE]
+    middlebox.py [--redirect URL] [--cert FILE --key FILE | --mute]
 
 Port 80, with --redirect: each request is sent there with a 302.  Port 443, with
---cert: a TLS handshake with that certificate, and then nothing.  IPv4 and IPv6,
-all addresses.  Prints "listening" and serves until it is killed.
+--cert: a TLS handshake with that certificate, and then nothing; with --mute: TCP,
+and then nothing.  IPv4 and IPv6, all addresses.  Prints "listening" and serves
+until it is killed.
 """
 import argparse
 import socket
@@ -24,6 +25,11 @@ def intercept(connection, context):
     with context.wrap_socket(connection, server_side=True) as stream:
         while stream.recv(65536):
             pass
+
+
+def swallow(connection, _):
+    while connection.recv(65536):
+        pass
 
 
 def serve_connection(connection, answer, argument):
@@ -53,6 +59,7 @@ def main():
     arguments.add_argument("--redirect", metavar="URL")
     arguments.add_argument("--cert")
     arguments.add_argument("--key")
+    arguments.add_argument("--mute", action="store_true")
     options = arguments.parse_args()
     if options.redirect:
         serve(80, redirect, options.redirect)
@@ -60,6 +67,8 @@ def main():
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(options.cert, options.key)
         serve(443, intercept, context)
+    if options.mute:
+        serve(443, swallow, None)
     print("listening", flush=True)
 
 

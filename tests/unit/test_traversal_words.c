@@ -82,7 +82,7 @@ static void test_evidence(void)
 	} cases[] = {
 		{{.state = TRAVERSAL_PASSED}, ""},
 		{{.state = TRAVERSAL_PASSED, .status = 401, .started = 5, .ended = 120005},
-			"status 401, after 0.12 s"},
+			"status 401, after 120 ms"},
 		{{.state = TRAVERSAL_FAILED,
 			 .cause = TRAVERSAL_CAUSE_RESET,
 			 .error = ECONNREFUSED,

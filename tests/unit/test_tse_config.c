@@ -258,10 +258,10 @@ static void keys_without_effect(void)
 	} cases[] = {
 		{"[traversal]\nmode = always\n", NULL},
 		{"[traversal]\nmode = auto\n", NULL},
-		{"[traversal]\nmode = probe-only\n", "mode"},
+		{"[traversal]\nmode = probe-only\n", NULL},
 		{"[traversal]\ntls-timeout = 9s\nend-to-end-security = no\n", NULL},
-		{"[traversal]\nproxy = none\n", "proxy"},
-		{"[traversal]\nsip-timeout = 9s\n", "sip-timeout"},
+		{"[traversal]\nproxy = none\norder = proxy-first\noverlap = yes\n", NULL},
+		{"[traversal]\nsip-timeout = 9s\np-cscf = 192.0.2.5\ndirect = yes\n", NULL},
 		{"[tunnel]\nlanes = 1\nrealtime-copies = 1\nlanes-max = 1\n", NULL},
 		{"[tunnel]\nlanes = 2\n", "lanes"},
 		{"[tunnel]\nrealtime-copies = 2\n", "realtime-copies"},
