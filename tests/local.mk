@@ -12,7 +12,11 @@ dist_check_SCRIPTS = \
 	tests/netns/certificates.sh \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
+	tests/netns/indication.sh \
 	tests/netns/leaks.sh \
+	tests/netns/networks-open.sh \
+	tests/netns/networks-proxy.sh \
+	tests/netns/networks-strict.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
 	tests/netns/proxies.sh \

@@ -3,6 +3,7 @@
  * on a tunnel is in negotiate.c, what people are told in report.c. */
 #include "tse/client.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -134,6 +135,22 @@ static void use_tunnel(struct client *client, enum traversal_path path)
 	negotiate_request(client);
 }
 
+/* With strict reverse-path filtering the kernel drops the answers to probes
+ * beside the tunnel, for the way back to the IMS core leads into it. */
+static void warn_strict_rp_filter(const struct client *client)
+{
+	int value = 0;
+	FILE *file = fopen("/proc/sys/net/ipv4/conf/all/rp_filter", "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%d", &value) == 1 && value == 1 && client->config->mode == MODE_AUTO)
+		log_line(LOG_WARNING,
+			"rp_filter = 1: while the tunnel is up tse cannot see whether "
+			"IMS works without it again; "
+			"sysctl -w net.ipv4.conf.all.rp_filter=2 lets it");
+	fclose(file);
+}
+
 static void client_came_up(struct client *client)
 {
 	char outer[ADDRESS_TEXT_MAX];
@@ -152,6 +169,7 @@ static void client_came_up(struct client *client)
 	if (client->traversal.kernel == TRAVERSAL_KERNEL_TUNNEL)
 		steer_carrier(client->steer, client->tun, true);
 	report_up(client);
+	warn_strict_rp_filter(client);
 }
 
 /* --- what the kernel holds ------------------------------------------------- */

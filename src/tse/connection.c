@@ -53,12 +53,12 @@ static void on_portal(void *user, const struct portal_result *result)
 }
 
 /* A portal answers in everybody's place; so what looks like interception, or
- * like a broken server, may be one.  A refused connection only says so before
+ * like a broken server, may be one.  A refused or silent one only says so before
  * there was a tunnel, and where the direct way is tried at all. */
 static bool may_be_portal(const struct connection *connection)
 {
 	enum traversal_cause cause = connection->failure.cause;
-	if (cause == TRAVERSAL_CAUSE_RESET)
+	if (cause == TRAVERSAL_CAUSE_RESET || cause == TRAVERSAL_CAUSE_TIMEOUT)
 		return connection->pool->config->mode != MODE_ALWAYS;
 	return cause == TRAVERSAL_CAUSE_INSPECTED || cause == TRAVERSAL_CAUSE_CERTIFICATE ||
 	       cause == TRAVERSAL_CAUSE_PROTOCOL;

@@ -202,6 +202,13 @@ static int prepare_network(struct tse *tse, struct reason *why, enum exit_status
 		return error;
 	}
 	error = steer_new(&tse->steer, &tse->config, why);
+	if (!error && steer_selects(tse->steer, tse->user.uid)) {
+		reason_set(why,
+			"[steering] uid includes %s, the user that tse itself runs as: the tunnel "
+			"would run through itself; make a user tse (see README), or name others",
+			tse->user.name);
+		error = -EINVAL;
+	}
 	if (!error)
 		steer_prepare(tse->steer, &tse->tun);
 	find_known_routes(tse);
@@ -211,6 +218,7 @@ static int prepare_network(struct tse *tse, struct reason *why, enum exit_status
 	if (error) {
 		*status = error == -EADDRINUSE ? STATUS_CONFLICT
 			  : error == -EPERM    ? STATUS_PRIVILEGE
+			  : error == -EINVAL   ? STATUS_CONFIGURATION
 					       : STATUS_INTERNAL;
 		steer_free(tse->steer);
 		tun_close(&tse->tun);

@@ -200,6 +200,14 @@ int steer_new(struct steer **out, const struct tse_config *config, struct reason
 	return 0;
 }
 
+bool steer_selects(const struct steer *steer, uid_t uid)
+{
+	for (size_t i = 0; i < steer->config->uid.count; i++)
+		if (uid >= steer->uids[i].first && uid <= steer->uids[i].last)
+			return true;
+	return false;
+}
+
 void steer_free(struct steer *steer)
 {
 	if (!steer)

@@ -23,6 +23,7 @@
 #define TSCF_TSE_STEER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "core/address.h"
 #include "core/control.h"
@@ -47,6 +48,9 @@ struct steer; /* owns a netlink socket and what it has installed */
  * which fails when the profile is running already.  -EBUSY when another
  * profile's tunnel uses the table. */
 int steer_new(struct steer **out, const struct tse_config *config, struct reason *why);
+/* Whether `uid` names this user.  The rules for users know no mark, so the
+ * daemon itself must not be among them. */
+bool steer_selects(const struct steer *steer, uid_t uid);
 /* Once, while still root, after steer_new: what only root may set on the
  * interface.  Where that is not possible (a read-only /proc/sys) steering does
  * without: then the IPv6 device routes come and go with the carrier. */

@@ -16,11 +16,14 @@ readonly -a access_options=(-o traversal.mode=auto -o traversal.direct=yes
 	-o "traversal.p-cscf=$LAB_PCSCF4" -o "traversal.stun=$LAB_PCSCF4" -o traversal.proxy=none
 	-o traversal.sip-timeout=800ms -o traversal.nat-timeout=600ms
 	-o traversal.tls-timeout=1500ms -o traversal.proxy-timeout=2000ms)
-readonly proxy_name=proxy.example.net proxy_port=3128
 
+profile=alice
 network= # its name, in front of each assertion
 said=    # by tse-up
 status=  # of tse-up
+
+# shellcheck source-path=SCRIPTDIR
+. "$lab_here/proxy_servers.sh"
 
 # --- the servers ---------------------------------------------------------------
 
@@ -35,6 +38,9 @@ access_missing() {
 # TSCF, P-CSCF and, where media would go, a STUN server.
 access_up() {
 	lab_up
+	# Each packet that is rejected is answered, not just a few a second.
+	in_ns access sh -c 'echo 0 | tee /proc/sys/net/ipv4/icmp_ratelimit \
+		/proc/sys/net/ipv6/icmp/ratelimit' >/dev/null
 	lab_kamailio_start
 	stun_start
 	lab_pki alice mallory
@@ -55,44 +61,18 @@ stun_ready() {
 	[ -n "$(in_ns core ss -H -l -u -n 'sport = :3478')" ] && lab_is_listening core 3478
 }
 
-# squid_start [LINE]...: of squid.conf, on authentication and access.
-squid_start() {
-	local dir=$LAB_DIR/squid
-	mkdir -p "$dir"
-	chown proxy: "$dir"
-	{
-		cat <<-END
-			http_port $proxy_port
-			hosts_file /etc/hosts
-			pid_filename $dir/squid.pid
-			coredump_dir $dir
-			access_log none
-			cache_log $dir/cache.log
-			cache deny all
-			pinger_enable off
-			netdb_filename none
-			shutdown_lifetime 0 seconds
-			visible_hostname $proxy_name
-			acl tunnel method CONNECT
-		END
-		printf '%s\n' "$@"
-		echo 'http_access deny all'
-	} >"$dir/squid.conf"
-	lab_spawn access squid squid -N -n "lab$$" -f "$dir/squid.conf"
-	wait_for 20 lab_is_listening access "$proxy_port"
+# middlebox_start [OPTION]...: of tests/tools/middlebox.py.
+middlebox_start() {
+	rm -f "$LAB_DIR/middlebox.log"
+	lab_spawn access middlebox "$lab_top/tests/tools/middlebox.py" "$@"
+	wait_for 5 grep -q listening "$LAB_DIR/middlebox.log"
 }
 
-tinyproxy_start() {
-	printf '%s\n' "Port $proxy_port" 'Timeout 60' 'MaxClients 20' "$@" >"$LAB_DIR/tinyproxy.conf"
-	lab_spawn access tinyproxy tinyproxy -d -c "$LAB_DIR/tinyproxy.conf"
-	wait_for 5 lab_is_listening access "$proxy_port"
-}
-
-# hostile_start BEHAVIOUR: of tests/tools/hostile_proxy.py.
-hostile_start() {
-	lab_spawn access hostile "$lab_top/tests/tools/hostile_proxy.py" --bind "$LAB_PROXY4" \
-		--port "$proxy_port" --always "$1"
-	wait_for 5 lab_is_listening access "$proxy_port"
+# certificate NAME: self-signed, for that name; in NAME.crt and NAME.key.
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj "/CN=$1" -addext "subjectAltName=DNS:$1" \
+		-keyout "$LAB_DIR/$1.key" -out "$LAB_DIR/$1.crt" 2>/dev/null
 }
 
 # --- a visit -------------------------------------------------------------------
@@ -105,32 +85,42 @@ visit() {
 	access_options_now=("${access_options[@]}" "$@")
 	rm -f "$LAB_DIR/capture.log" # or the last one's words look like this one's
 	lab_capture_start
-	status=0 said=$(lab_tse_up alice "${access_options_now[@]}" 2>&1) || status=$?
+	status=0 said=$(lab_tse_up "$profile" "${access_options_now[@]}" 2>&1) || status=$?
 }
 
 # The end of a visit.  A tunnel, or the tse of `finds`, goes.
 leave() {
 	lab_stop tse || true
-	if [ -e "$LAB_DIR/run/alice/control.sock" ]; then
-		lab_tse_down alice
+	if [ -e "$LAB_DIR/run/$profile/control.sock" ]; then
+		lab_tse_down "$profile"
 	fi
 }
 
 # In the foreground, where nobody waits, tse stays after a failure, and tells apps
 # about it.
 stay() {
-	lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/alice.conf" \
-		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" "${access_options_now[@]}"
+	spawn_tse
 	wait_for 15 access_rests || lab_fail "$network: tse reaches no verdict"
+}
+
+spawn_tse() {
+	lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/$profile.conf" \
+		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" "${access_options_now[@]}"
 }
 
 access_rests() {
 	access_json '.state != "stopping" and (.retry_in_s != null or .state == "up")' | grep -qx true
 }
 
-# access_json FILTER: of the status, as programs see it.
+# access_json FILTER: of the status, as programs see it.  tsectl itself fails when
+# there is no tunnel.
 access_json() {
-	lab_tsectl alice --json status | jq -r "$1"
+	{ lab_tsectl "$profile" --json status || true; } | jq -r "$1"
+}
+
+# access_is FIREWALL VERDICT TRANSPORT
+access_is() {
+	[ "$(access_json '"\(.firewall) \(.verdict) \(.transport)"')" = "$*" ]
 }
 
 # finds STATUS FIREWALL VERDICT TRANSPORT: told three times.
@@ -140,7 +130,7 @@ finds() {
 	is "$status" "$1" "$network: exit status $1"
 	like "$said" "verdict +$3:|^  up  " "$network: tse-up names the verdict"
 	[ "$status" -eq 0 ] || stay
-	is "$(lab_state alice FIREWALL) $(lab_state alice VERDICT) $(lab_state alice TRANSPORT)" \
+	is "$(lab_state "$profile" FIREWALL) $(lab_state "$profile" VERDICT) $(lab_state "$profile" TRANSPORT)" \
 		"$wanted" "$network: the state for apps is $wanted"
 	is "$(access_json '"\(.firewall) \(.verdict) \(.transport)"')" "$wanted" \
 		"$network: so is the JSON for programs"
@@ -163,7 +153,7 @@ attempts() {
 		(ip and tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn) or
 		(ip6 and ip6[6] = 6 and ip6[53] & 0x12 = 2))' 2>/dev/null |
 		sed -E 's/^.* > [^ ]*\.([0-9]+): .*/\1/' | sed -E 's/^506[01]$/sip/
-			s/^3478$/nat/; s/^443$/tls/; s/^80$/portal/; s/^3128$/proxy/' | uniq | tr '\n' ' '
+			s/^3478$/nat/; s/^44[34]$/tls/; s/^80$/portal/; s/^3128$/proxy/' | uniq | tr '\n' ' '
 }
 
 # tried STEP...
@@ -192,6 +182,6 @@ shares_connection() {
 	local name
 	name=$(printf '%s' "$LAB_NAME:443" | xxd -p)
 	is "$(proxy_connections)" "$1" "$network: $1 TCP connection(s) to the proxy"
-	like "$(proxy_octets)" "^(434f4e4e454354.*)?434f4e4e45435420$name.*0d0a0d0a160301" \
+	like "$(proxy_octets)" "^(434f4e4e454354.*)?434f4e4e45435420$name.*0d0a0d0a16030[13]" \
 		"$network: CONNECT, and the tunnel's TLS on the very same connection"
 }

@@ -30,7 +30,7 @@ readonly auto="-o traversal.mode=auto -o traversal.p-cscf=$LAB_PCSCF4 -o travers
 start_tse() {
 	# shellcheck disable=SC2086 # words on purpose
 	lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/alice.conf" \
-		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" --hooks-dir "$LAB_DIR/hooks" $auto "$@"
+		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" --hooks-dir "$LAB_DIR/hooks" $auto
 }
 
 state_is() {
