@@ -21,6 +21,8 @@ sbin_PROGRAMS += tse
 tse_SOURCES = \
 	src/tse/client.c \
 	src/tse/client.h \
+	src/tse/client_private.h \
+	src/tse/client_tunnel.c \
 	src/tse/connection.c \
 	src/tse/connection.h \
 	src/tse/credentials.c \

@@ -23,14 +23,12 @@ readonly -a authenticated=('acl known proxy_auth REQUIRED' 'http_access allow tu
 
 # crosses NAME FIREWALL CONNECTIONS [OPTION]...: with a tunnel through the proxy.
 crosses() {
-	local name=$1 firewall=$2 connections=$3 before=tls
+	local name=$1 firewall=$2 connections=$3
 	shift 3
 	visit "$name" "$firewall" "${by_proxy[@]}" "$@"
 	finds 0 strict tunnel-proxy proxy
 	says 'step 2 tls +failed' "step 3 proxy +passed .*$LAB_NAME port 443 through .*$proxy_port"
-	[ "$firewall" = proxy ] || before='tls portal' # a reset may be a portal's
-	# shellcheck disable=SC2086 # one or two steps
-	tried sip nat $before proxy
+	tried sip nat tls portal proxy # a reset or silence may be a portal's
 	shares_connection "$connections"
 }
 

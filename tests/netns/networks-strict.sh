@@ -73,7 +73,7 @@ test_dead() {
 	finds 7 unknown dead ""
 	says "$failed.*no answer" 'step 2 tls +failed .*no answer' "$proxy_skipped" \
 		'verdict +dead: .*cannot tell' "next step +Try another network"
-	tried sip nat tls
+	tried sip nat tls portal
 	leave
 
 	visit "everything is reset" proxy-reject

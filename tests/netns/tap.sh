@@ -89,7 +89,8 @@ is() {
 
 # like TEXT EXTENDED-REGULAR-EXPRESSION DESCRIPTION
 like() {
-	if printf '%s\n' "$1" | grep -Eq -- "$2"; then
+	# No pipe: with pipefail, grep -q leaving early would look like a failure.
+	if grep -Eq -- "$2" <<<"$1"; then
 		ok "$3"
 	else
 		not_ok "$3" "got:    $1" "wanted: /$2/"

@@ -51,7 +51,7 @@ log_since_mark() {
 }
 
 log_has() {
-	log_since_mark | grep -Eq -- "$1"
+	log_since_mark | grep -E -- "$1" >/dev/null
 }
 
 # logs_one PATTERN DESCRIPTION: since the mark, about sessions there is just one

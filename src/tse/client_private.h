@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What client.c (the traversal and its actions) and client_tunnel.c (the tunnel
+ * in use) need of each other; nobody else includes this. */
+#ifndef TSCF_TSE_CLIENT_PRIVATE_H
+#define TSCF_TSE_CLIENT_PRIVATE_H
+
+#include "tse/client.h"
+
+/* client.c: lets core/traversal decide; the actions are carried out before it
+ * returns, or after the event that is being handled now. */
+void client_handle(struct client *client, const struct traversal_event *event);
+void client_set_timer(struct ev_loop *loop, struct ev_timer *timer, uint64_t at, uint64_t now);
+/* The attempt of step 2 or 3 that nobody uses yet. */
+struct connection **client_pending(struct client *client, enum traversal_step step);
+
+/* client_tunnel.c */
+int client_start_datapath(struct client *client, struct reason *why);
+/* The pending connection of that path becomes the one in use; a tunnel that it
+ * replaces keeps its carrier, so that packets wait. */
+void client_use_tunnel(struct client *client, enum traversal_path path);
+/* Says good-bye first, where there is somebody to say it to. */
+void client_leave_tunnel(struct client *client);
+/* The connection in use is gone, and the carrier with it. */
+void client_drop(struct client *client);
+/* Asks for a sign of life at once. */
+void client_check_tunnel(struct client *client);
+void client_set_kernel(struct client *client, enum traversal_kernel kernel);
+/* Time has run out for a connection: what its state means. */
+void client_timed_out(struct client *client, const char *why, enum exit_status status);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The tunnel in use: how a connection becomes it and stops being it, what the
+ * kernel holds meanwhile, and the packets that go through. */
+#include "tse/client_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "io/clock.h"
+#include "io/log.h"
+#include "tse/negotiate.h"
+#include "tse/report.h"
+
+enum { RESOLVERS_MAX = 8 };
+
+/* --- the connection in use ------------------------------------------------ */
+
+/* Packets wait from now on, or are unreachable without a carrier. */
+static void client_detach(struct client *client)
+{
+	ev_timer_stop(client->loop, &client->keepalive_timer);
+	tunnel_attach(&client->tunnel, NULL, client->tunnel.mtu, client->tunnel.offload);
+	connection_end(client->current);
+	client->current = NULL;
+	client->configured = false;
+}
+
+void client_drop(struct client *client)
+{
+	if (client->plan_applied)
+		steer_carrier(client->steer, client->tun, false);
+	client_detach(client);
+}
+
+void client_lose(struct client *client, const struct client_failure *failure)
+{
+	if (!client->current || client->stopped)
+		return;
+	bool was_up = client_is_up(client);
+	struct traversal_event event = {
+		.kind = was_up ? TRAVERSAL_EVENT_TUNNEL_LOST : TRAVERSAL_EVENT_RESULT,
+		.step = client->current->step,
+		.outcome = failure->outcome,
+		.cause = failure->cause,
+		.retry_after = failure->retry_after,
+	};
+	if (failure != &client->failure)
+		client->failure = *failure;
+	event.words = client->failure.why.text;
+	log_line(LOG_WARNING, "%s: %s", was_up ? "tunnel lost" : "no tunnel",
+		client->failure.why.text);
+	if (was_up) {
+		client->reconnects++;
+		client->pool.had_tunnel = true;
+	}
+	client_drop(client);
+	client_handle(client, &event);
+}
+
+/* Outer addresses never go through the tunnel, also where strict reverse-path
+ * filtering looks the route up without our mark. */
+static void exempt_outer(struct client *client)
+{
+	struct address outer[CONNECTION_CACHED + RESOLVERS_MAX + 1];
+	size_t count = 0;
+	struct reason why;
+
+	outer[count++] = client->current->outer;
+	for (size_t i = 0; i < client->pool.cached_count; i++)
+		outer[count++] = client->pool.cached[i];
+	count += dial_resolvers(outer + count, RESOLVERS_MAX);
+	if (steer_outer(client->steer, outer, count, &why))
+		log_line(LOG_WARNING, "cannot exempt the outer addresses: %s", why.text);
+}
+
+void client_use_tunnel(struct client *client, enum traversal_path path)
+{
+	enum traversal_step step = path == TRAVERSAL_PATH_PROXY ? TRAVERSAL_PROXY : TRAVERSAL_TLS;
+	/* A tunnel that is replaced keeps its carrier: packets wait. */
+	if (client->current)
+		client_detach(client);
+	client->current = *client_pending(client, step);
+	*client_pending(client, step) = NULL;
+	client->farewell.text[0] = '\0';
+	if (!client->current)
+		return;
+	exempt_outer(client);
+	/* Steps that have passed are told before what came of them. */
+	report_progress(client);
+	report_tls(client);
+	negotiate_request(client);
+}
+
+/* Time has run out for a connection: what its state means. */
+void client_timed_out(struct client *client, const char *why, enum exit_status status)
+{
+	client->failure = (struct client_failure){
+		.outcome = TRAVERSAL_FAILED,
+		.cause = TRAVERSAL_CAUSE_TIMEOUT,
+		.status = status,
+	};
+	reason_set(&client->failure.why, "%s", why);
+	log_line(LOG_WARNING, "no tunnel: %s", why);
+}
+
+void client_leave_tunnel(struct client *client)
+{
+	if (!client->current)
+		return;
+	if (!client->configured)
+		client_timed_out(client,
+			"the server speaks TLS but does not answer the Configuration Request: is "
+			"it a TSCF?",
+			STATUS_PROTOCOL);
+	else if (!client_is_up(client))
+		client_timed_out(client, "the TSCF granted a tunnel but does not answer through it",
+			STATUS_PROTOCOL);
+	if (client->configured)
+		negotiate_release(client);
+	client_drop(client);
+}
+
+/* With strict reverse-path filtering the kernel drops the answers to probes
+ * beside the tunnel, for the way back to the IMS core leads into it. */
+static void warn_strict_rp_filter(const struct client *client)
+{
+	int value = 0;
+	FILE *file = fopen("/proc/sys/net/ipv4/conf/all/rp_filter", "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%d", &value) == 1 && value == 1 && client->config->mode == MODE_AUTO)
+		log_line(LOG_WARNING,
+			"rp_filter = 1: while the tunnel is up tse cannot see whether "
+			"IMS works without it again; "
+			"sysctl -w net.ipv4.conf.all.rp_filter=2 lets it");
+	fclose(file);
+}
+
+static void client_came_up(struct client *client)
+{
+	char outer[ADDRESS_TEXT_MAX];
+	uint64_t now = clock_now();
+	struct lane *lane = &client->current->lane;
+
+	client->up_since = now;
+	client->failure = (struct client_failure){.status = STATUS_UP};
+	client_set_timer(
+		client->loop, &client->keepalive_timer, keepalive_due(&client->keepalive), now);
+	log_line(LOG_INFO, "tunnel up: %s port %u, %s %s, after %.0f ms",
+		address_format(&client->current->outer, outer), client->current->outer_port,
+		tls_version(lane->tls), tls_cipher(lane->tls),
+		(double)(now - client->current->started) / 1000.);
+	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_TUNNEL_CONFIRMED,
+				      .step = client->current->step});
+	if (client->traversal.kernel == TRAVERSAL_KERNEL_TUNNEL)
+		steer_carrier(client->steer, client->tun, true);
+	report_up(client);
+	warn_strict_rp_filter(client);
+}
+
+void client_check_tunnel(struct client *client)
+{
+	if (!client_is_up(client))
+		return;
+	client->checking = true;
+	keepalive_hurry(&client->keepalive);
+	client_set_timer(client->loop, &client->keepalive_timer, 0, clock_now());
+}
+
+void client_alive(struct client *client)
+{
+	if (!client_is_up(client))
+		client_came_up(client);
+	else if (client->checking)
+		client_handle(
+			client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_TUNNEL_ALIVE});
+	client->checking = false;
+}
+
+static void on_keepalive_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	struct client *client = watcher->data;
+	uint64_t now = clock_now();
+
+	if (!client->current) {
+		ev_timer_stop(loop, watcher);
+		return;
+	}
+	lane_trim(&client->current->lane);
+	switch (keepalive_poll(&client->keepalive, now)) {
+	case KEEPALIVE_WAIT:
+		break;
+	case KEEPALIVE_SEND:
+		negotiate_keepalive(client);
+		break;
+	case KEEPALIVE_DEAD:
+		client_lose(client,
+			&(struct client_failure){.outcome = TRAVERSAL_FAILED,
+				.cause = TRAVERSAL_CAUSE_LOST,
+				.status = STATUS_UNREACHABLE,
+				.why.text = "the TSCF no longer answers keep-alives; the network "
+					    "has dropped the connection silently"});
+		return;
+	}
+	if (client->current)
+		client_set_timer(client->loop, watcher, keepalive_due(&client->keepalive), now);
+}
+
+/* --- what the kernel holds ------------------------------------------------- */
+
+static void remember_grant(struct client *client)
+{
+	const struct steer_plan *plan = &client->grant.plan;
+	memcpy(client->known, plan->routes, plan->route_count * sizeof(plan->routes[0]));
+	client->known_count = plan->route_count;
+}
+
+/* Apps that connected before the tunnel was up would wait for answers that can
+ * no longer come. */
+static void destroy_old_sockets(struct client *client)
+{
+	const struct steer_plan *plan = &client->grant.plan;
+	const struct address inner[] = {plan->inner4.address, plan->inner6.address};
+	struct reason why;
+	/* With uid, only some apps are steered, and the others' sockets are good. */
+	if (client->config->steer == STEER_NONE || client->config->uid.count)
+		return;
+	struct sock_destroy_scope scope = {
+		.prefixes = plan->routes,
+		.prefix_count = plan->route_count,
+		.inner = inner,
+		.inner_count = 2,
+		.mark = client->config->fwmark,
+	};
+	int destroyed = sock_destroy_old(&client->sock_destroy, &scope, &why);
+	if (destroyed > 0)
+		log_line(LOG_INFO,
+			"%d old TCP connection%s to the IMS core closed, so that apps connect anew",
+			destroyed, destroyed == 1 ? "" : "s");
+	else if (destroyed < 0)
+		log_line(LOG_WARNING, "old TCP connections cannot be closed: %s", why.text);
+}
+
+void client_set_kernel(struct client *client, enum traversal_kernel kernel)
+{
+	struct reason why = {.text = ""};
+	int error = 0;
+	if (!client->steer)
+		return;
+	switch (kernel) {
+	case TRAVERSAL_KERNEL_UNSET:
+		return;
+	case TRAVERSAL_KERNEL_ABSENT:
+		error = steer_block(client->steer, NULL, 0, &why);
+		client->plan_applied = false;
+		break;
+	case TRAVERSAL_KERNEL_UNREACHABLE:
+		/* With a plan in place its unreachable twins do it. */
+		if (client->plan_applied)
+			steer_carrier(client->steer, client->tun, false);
+		else if (client->known_count)
+			error = steer_block(
+				client->steer, client->known, client->known_count, &why);
+		break;
+	case TRAVERSAL_KERNEL_TUNNEL:
+		steer_carrier(client->steer, client->tun, true);
+		remember_grant(client);
+		destroy_old_sockets(client);
+		break;
+	}
+	if (error)
+		log_line(LOG_ERR, "routes: %s", why.text);
+}
+
+/* --- packets --------------------------------------------------------------- */
+
+/* The first packet of media after a silence. */
+static void on_media(struct tunnel *tunnel)
+{
+	struct client *client = tunnel->owner;
+	client->media = true;
+	client_set_timer(
+		client->loop, &client->media_timer, clock_now() + MEDIA_QUIET_US, clock_now());
+	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STARTED});
+}
+
+static void on_media_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	(void)events;
+	struct client *client = watcher->data;
+	uint64_t now = clock_now(), end = client->tunnel.last_media + MEDIA_QUIET_US;
+	if (now < end) {
+		client_set_timer(loop, watcher, end, now);
+		return;
+	}
+	ev_timer_stop(loop, watcher);
+	client->media = false;
+	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STOPPED,
+				      .last_media = client->tunnel.last_media});
+}
+
+static bool is_own(const struct client *client, uint8_t version, const uint8_t *octets)
+{
+	const struct steer_plan *plan = &client->grant.plan;
+	return prefix_contains_octets(
+		version == 4 ? &plan->inner4 : &plan->inner6, version, octets);
+}
+
+static struct tunnel *route(
+	void *owner, const struct packet *packet, enum counter *drop, uint8_t *icmp, size_t *answer)
+{
+	struct client *client = owner;
+	(void)icmp;
+	(void)answer;
+	/* An app that still uses the address it had before the tunnel was up. */
+	if (!is_own(client, packet->version, packet->source)) {
+		bool link_local = packet->version == 6 && packet->source[0] == 0xfe;
+		*drop = link_local ? COUNTER_DROP_LINK_LOCAL : COUNTER_DROP_BAD_SOURCE;
+		if (!link_local)
+			report_wrong_source(client, packet);
+		return NULL;
+	}
+	return &client->tunnel; /* without a lane they wait for one */
+}
+
+static bool admit(struct tunnel *tunnel, const struct packet *packet, enum counter *drop)
+{
+	const struct client *client = tunnel->owner;
+	if (is_own(client, packet->version, packet->destination))
+		return true;
+	*drop = COUNTER_DROP_BAD_DESTINATION;
+	return false;
+}
+
+static void tun_failed(void *owner, int error)
+{
+	struct client *client = owner;
+	log_line(LOG_ERR, "cannot read %s any more: %s", client->tun->name, strerror(error));
+	client_stop(client, STATUS_INTERNAL);
+}
+
+static const struct datapath_events datapath_events = {
+	.route = route,
+	.admit = admit,
+	.control = negotiate_control,
+	.media = on_media,
+	.tun_failed = tun_failed,
+};
+
+int client_start_datapath(struct client *client, struct reason *why)
+{
+	int error = datapath_init(
+		&client->datapath, client->loop, client->tun, 0, &datapath_events, client);
+	if (error) {
+		reason_set(why, "out of memory for packets");
+		return error;
+	}
+	ev_timer_init(&client->keepalive_timer, on_keepalive_timer, 0., 0.);
+	ev_timer_init(&client->media_timer, on_media_timer, 0., 0.);
+	client->keepalive_timer.data = client->media_timer.data = client;
+	client->datapath.sends_up = true;
+	client->datapath.policy.realtime_budget = client->config->realtime_budget;
+	tunnel_init(&client->tunnel, &client->datapath, client);
+	return 0;
+}
