@@ -251,7 +251,12 @@ check_PROGRAMS += $(UNIT_TESTS) $(IO_TESTS)
 TESTS += $(UNIT_TESTS) $(IO_TESTS)
 endif
 
+# They need both halves.
+if CLIENT
+if SERVER
 TESTS += $(SHELL_TESTS)
+endif
+endif
 
 if FUZZ
 FUZZERS = \

@@ -95,6 +95,31 @@ test_esp() {
 	lab_stop esp-seen INT || true
 }
 
+# probe [OPTION]...: as a person with a problem would.
+probe() {
+	in_ns ue env PATH="$BUILD:$PATH" tsectl --config "$LAB_DIR/probe.conf" "$@" probe
+}
+
+test_probe() {
+	local said before
+	sed "s/^mode = always/mode = auto\np-cscf = $LAB_PCSCF4\ndirect = yes\nsip-timeout = 1500ms/" \
+		"$LAB_DIR/alice.conf" >"$LAB_DIR/probe.conf"
+	chmod 600 "$LAB_DIR/probe.conf"
+	before=$(in_ns ue ip rule; in_ns ue ip route show table all; in_ns ue ip -o link)
+	said=$(probe)
+	like "$said" '^step 1 sip +failed .*10\.99\.0\.10' "tsectl probe: step 1 fails"
+	like "$said" '^step 2 tls +passed .*tscf\.example\.net' "step 2 passes"
+	like "$said" '^firewall: strict' "the firewall is strict"
+	like "$said" '^verdict: tunnel' "the verdict is a tunnel"
+	said=$(probe --redact)
+	like "$said" '^step 2 tls +passed +\[name\] \(\[address\]\)' "redacted: no name, no address"
+	is "$(grep -cE 'example\.net|10\.99\.|192\.0\.2|2001:db8' <<<"$said")" 0 "nowhere"
+	is "$(probe --json | jq -r '.verdict, .firewall, (.steps | length)' | paste -sd ' ')" \
+		"tunnel strict 4" "and as JSON"
+	is "$(in_ns ue ip rule; in_ns ue ip route show table all; in_ns ue ip -o link)" "$before" \
+		"nothing was changed"
+}
+
 # security TSCF PROFILE WANTED
 security() {
 	lab_tscfd_start -o "ims.security=$1"
@@ -111,6 +136,7 @@ test_old_source
 test_hooks
 test_esp
 lab_stop tse || true
+test_probe
 check "hooks were told of the end" wait_for 5 said '^stopping' hooks.said
 lab_stop tscfd || true
 security keep yes keep
