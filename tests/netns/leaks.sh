@@ -175,6 +175,7 @@ test_deliberate_leak() {
 	at_least "$(ims_packets 'ip and udp')" 20 "this leak of UDP is seen"
 	at_least "$(ims_packets 'ip and tcp')" 1 "and of TCP"
 	is "$(ims_packets ip6)" 0 "IPv6 still does not leak"
+	diag "$(tcpdump -n -r "$LAB_DIR/capture.pcap" ip6 2>/dev/null | head -n 8)"
 	at_least "$(lab_capture_leaks | wc -l)" 20 "and counts as a leak"
 	lab_capture_start
 	ip -n "$LAB_TAG-ue" -6 rule delete priority 24322
