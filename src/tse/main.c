@@ -366,6 +366,29 @@ static void open_log(struct tse *tse)
 	log_open("tse", settings);
 }
 
+/* It is read when the proxy asks, and then we are not root any more. */
+static int check_keytab(const struct tse *tse, struct reason *why)
+{
+	const char *path = tse->config.proxy_keytab;
+	struct stat info;
+	if (!path)
+		return 0;
+	if (stat(path, &info) < 0) {
+		int error = errno;
+		reason_set(why, "[traversal] proxy-keytab = %s: %s", path, strerror(error));
+		return -error;
+	}
+	bool ours = info.st_uid == tse->user.uid && info.st_mode & S_IRUSR;
+	bool our_groups = info.st_gid == tse->user.gid && info.st_mode & S_IRGRP;
+	if (ours || our_groups || info.st_mode & S_IROTH)
+		return 0;
+	reason_set(why,
+		"[traversal] proxy-keytab = %s cannot be read by the user %s, as whom tse runs: "
+		"chown %s %s",
+		path, tse->user.name, tse->user.name, path);
+	return -EACCES;
+}
+
 static int start(struct tse *tse)
 {
 	struct reason why;
@@ -379,6 +402,8 @@ static int start(struct tse *tse)
 		make_own_directory(tse, tse->options.run_dir, tse->run_dir, 0755, &why) ||
 		make_own_directory(tse, tse->options.state_dir, tse->state_dir, 0700, &why))
 		return fail(STATUS_INTERNAL, &why);
+	if (check_keytab(tse, &why))
+		return fail(STATUS_CONFIGURATION, &why);
 	int error = take_locks(tse, &why);
 	if (error)
 		return fail(error == -EWOULDBLOCK ? STATUS_RUNNING : STATUS_INTERNAL, &why);

@@ -211,6 +211,10 @@ test_unreachable() {
 	lab_firewall proxy
 	fails 7 '2001:db8:1::10: no answer within .* s; 192\.0\.2\.10: no answer within' \
 		"a black hole" lab_tse_up alice -o traversal.tls-timeout=1s
+	: >"$LAB_DIR/keytab"
+	chmod 600 "$LAB_DIR/keytab"
+	fails 3 'keytab cannot be read by the user nobody.*chown nobody' "a key table for root alone" \
+		lab_tse_up alice -o "traversal.proxy-keytab=$LAB_DIR/keytab"
 	fails 3 'uid includes nobody, the user that tse itself runs as' "its own user is steered" \
 		lab_tse_up alice -o steering.uid=nobody
 	fails 11 'the tunnel was not up within 1 s' "a black hole and --timeout" \
