@@ -326,7 +326,8 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 	client->changed = setup->changed;
 	client->user = setup->user;
 	memcpy(client->instance, setup->instance, CONTROL_INSTANCE);
-	memcpy(client->known, setup->known, setup->known_count * sizeof(client->known[0]));
+	if (setup->known_count)
+		memcpy(client->known, setup->known, setup->known_count * sizeof(client->known[0]));
 	client->known_count = setup->known_count;
 	client->pool = (struct connection_pool){
 		.loop = setup->loop,
