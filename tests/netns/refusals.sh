@@ -356,7 +356,8 @@ is_trying() {
 # Ctrl-C at a terminal, while it waits for a TSCF that does not answer.
 press_ctrl_c() {
 	local command
-	command="ip netns exec $LAB_TAG-ue env PATH='$BUILD:$PATH' '$lab_top/scripts/tse-up' \
+	# exec: script's shell may not take the signal in tse-up's place.
+	command="exec ip netns exec $LAB_TAG-ue env PATH='$BUILD:$PATH' '$lab_top/scripts/tse-up' \
 		'$LAB_DIR/alice.conf' --run-dir '$LAB_DIR/run' --state-dir '$LAB_DIR/state' \
 		-o traversal.tls-timeout=60s"
 	{
