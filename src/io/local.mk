@@ -1,8 +1,8 @@
 # Linux: each file wraps one kernel facility or one library.
 noinst_LIBRARIES += libio.a
 libio_a_CPPFLAGS = $(AM_CPPFLAGS) $(WOLFSSL_CFLAGS) $(LIBCRYPTO_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) \
-	$(CARES_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS) $(CURL_CFLAGS) \
-	$(PROXY_CFLAGS)
+	$(CARES_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS) \
+	$(CURL_CFLAGS) $(PROXY_CFLAGS)
 libio_a_SOURCES = \
 	src/io/aead.c \
 	src/io/aead.h \
