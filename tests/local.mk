@@ -55,6 +55,7 @@ UNIT_TESTS = \
 	tests/unit/test_control \
 	tests/unit/test_control_decode \
 	tests/unit/test_counters \
+	tests/unit/test_emodel \
 	tests/unit/test_envelope \
 	tests/unit/test_hook_message \
 	tests/unit/test_http_answer \
@@ -102,6 +103,8 @@ tests_unit_test_control_decode_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_control_decode_LDADD = $(UNIT_LDADD)
 tests_unit_test_counters_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_counters_LDADD = $(UNIT_LDADD)
+tests_unit_test_emodel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_emodel_LDADD = $(UNIT_LDADD)
 tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_envelope_LDADD = $(UNIT_LDADD)
 tests_unit_test_hook_message_CPPFLAGS = $(UNIT_CPPFLAGS)

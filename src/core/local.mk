@@ -33,6 +33,8 @@ libcore_a_SOURCES = \
 	src/core/control_table.h \
 	src/core/counters.c \
 	src/core/counters.h \
+	src/core/emodel.c \
+	src/core/emodel.h \
 	src/core/envelope.c \
 	src/core/envelope.h \
 	src/core/hook_message.c \
