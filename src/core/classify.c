@@ -41,6 +41,23 @@ static bool has_port(const struct packet *packet, uint16_t port)
 	       (packet->source_port == port || packet->destination_port == port);
 }
 
+/* A session border controller has media, and maybe files, on the address of its
+ * P-CSCF.  RTP and RTCP begin with the version, 2 (RFC 3550 5.1), which neither
+ * SIP nor STUN does.  A TCP connection to another port goes with bulk, where one
+ * that seldom sends is served first. */
+static bool is_something_else(const struct packet *packet)
+{
+	enum { UDP_HEADER = 8, RTP_VERSION_MASK = 0xc0, RTP_VERSION = 0x80 };
+	if (!packet->has_ports || packet->fragment)
+		return false;
+	if (packet->protocol == PROTOCOL_TCP)
+		return true;
+	const uint8_t *payload = packet->octets + packet->l4_offset + UDP_HEADER;
+	return packet->protocol == PROTOCOL_UDP &&
+	       packet->length > (size_t)packet->l4_offset + UDP_HEADER &&
+	       (*payload & RTP_VERSION_MASK) == RTP_VERSION;
+}
+
 enum sched_class sched_classify(const struct sched_policy *policy, const struct packet *packet)
 {
 	switch (packet->dscp) {
@@ -53,8 +70,9 @@ enum sched_class sched_classify(const struct sched_policy *policy, const struct 
 	case DSCP_AF41:
 		return SCHED_VIDEO;
 	}
-	if (packet->protocol == PROTOCOL_ESP || is_pcscf(policy, packet) ||
-		has_port(packet, PORT_SIP) || has_port(packet, PORT_SIPS))
+	if (packet->protocol == PROTOCOL_ESP || has_port(packet, PORT_SIP) ||
+		has_port(packet, PORT_SIPS) ||
+		(is_pcscf(policy, packet) && !is_something_else(packet)))
 		return SCHED_SIGNALLING;
 	if (packet->protocol != PROTOCOL_UDP)
 		return SCHED_BULK;

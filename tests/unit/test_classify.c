@@ -130,13 +130,49 @@ static void test_pcscf(void)
 				CU_ASSERT_TRUE(address_parse(&policy.pcscf[k], "192.0.2.1"));
 			CU_ASSERT_TRUE(address_parse(&policy.pcscf[count - 1], cases[i].address));
 			policy.pcscf_count = count;
-			struct packet packet = make(cases[i].version, TCP, 0, 1000, 443, 1400);
+			struct packet packet = make(cases[i].version, SCTP, 0, 1000, 443, 1400);
 			CU_ASSERT_EQUAL(sched_classify(&policy, &packet),
 				cases[i].expected ? SCHED_SIGNALLING : SCHED_BULK);
 			packet = make(cases[i].version, TCP, EF, 1000, 443, 1400);
 			CU_ASSERT_EQUAL(sched_classify(&policy, &packet), SCHED_AUDIO);
 		}
 	}
+}
+
+/* A session border controller: signalling, media and more on one address. */
+static void test_pcscf_with_media(void)
+{
+	static const struct {
+		unsigned protocol;
+		uint16_t port;
+		uint8_t first; /* octet of the payload */
+		size_t length;
+		enum sched_class expected;
+	} cases[] = {
+		{UDP, 6000, 'R', 800, SCHED_SIGNALLING}, /* SIP on another port */
+		{UDP, 6000, '\r', 60, SCHED_SIGNALLING}, /* its keep-alive */
+		{UDP, 6000, 0, 60, SCHED_SIGNALLING},    /* STUN */
+		{UDP, 6000, 0x80, 200, SCHED_AUDIO},
+		{UDP, 6000, 0xbf, 200, SCHED_AUDIO},
+		{UDP, 6000, 0x80, 1200, SCHED_VIDEO},
+		{UDP, 6000, 0xc0, 200, SCHED_SIGNALLING},
+		{UDP, 5060, 0x80, 200, SCHED_SIGNALLING},
+		{TCP, 6000, 'R', 800, SCHED_BULK},
+		{TCP, 5060, 'R', 800, SCHED_SIGNALLING},
+	};
+	struct sched_policy policy;
+	sched_policy_default(&policy);
+	policy.pcscf_count = 2;
+	CU_ASSERT_TRUE(address_parse(&policy.pcscf[0], "10.9.0.1"));
+	CU_ASSERT_TRUE(address_parse(&policy.pcscf[1], "2001:db8:9::1"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (unsigned version = 4; version <= 6; version += 2) {
+			struct packet packet = make(version, cases[i].protocol, 0, 1000,
+				cases[i].port, cases[i].length);
+			if (cases[i].protocol == UDP)
+				octets[packet.l4_offset + 8] = cases[i].first;
+			CU_ASSERT_EQUAL(sched_classify(&policy, &packet), cases[i].expected);
+		}
 }
 
 /* Makes the IPv4 packet in `octets` a fragment. */
@@ -218,6 +254,7 @@ static void test_names(void)
 static const struct unit_test tests[] = {
 	{"DSCP, ports, protocols, size", test_rules},
 	{"P-CSCF addresses", test_pcscf},
+	{"a P-CSCF with media on its address", test_pcscf_with_media},
 	{"fragments", test_fragments},
 	{"names", test_names},
 };
