@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How many lanes a tunnel wants (`lanes = auto`).
+ *
+ *     idle, or only signalling       one
+ *     a call                         two for realtime
+ *     a call and bulk                and one for bulk
+ *     a call, and loss is measured   as many as packets are in flight, so that a
+ *                                    lost segment delays one packet only, as in
+ *                                    UDP:  rate x (round trip + 40 ms), the 40 ms
+ *                                    for delayed acknowledgements
+ *
+ * never more than the maximum in all; what is not needed for a minute goes.  A
+ * refusal is believed: no more lanes than live now, for ten minutes or what the
+ * peer said, twice that after the next one, up to two hours.
+ *
+ * Pure: time comes in as microseconds of a monotonic clock. */
+#ifndef TSCF_CORE_LANE_DEMAND_H
+#define TSCF_CORE_LANE_DEMAND_H
+
+#include "core/classify.h"
+#include "core/lane_choice.h"
+
+enum {
+	LANES_MAX_DIRECT = 8,        /* default of lanes-max */
+	LANES_MAX_PROXY = 4,         /* and through a proxy */
+	LANE_LINGER_US = 60000000,   /* what was not needed that long goes */
+	LANE_LOSS_MEMORY = 10000000, /* us, that loss is remembered */
+};
+
+/* What there should be.  `realtime` counts all lanes that are not for bulk,
+ * the tunnel's first one included; at least 1. */
+struct lane_wanted {
+	unsigned realtime;
+	bool bulk;
+};
+
+/* Traffic of one sort within the last whole second. */
+struct lane_traffic {
+	uint64_t second;  /* us, when the present second began */
+	uint32_t current; /* packets or octets since then */
+	uint32_t last;    /* of the second before */
+};
+
+struct lane_demand {
+	unsigned fixed; /* 0: auto */
+	unsigned limit; /* of lanes in all */
+	struct lane_traffic media, bulk;
+	uint64_t call_until, bulk_until; /* us; 0: never */
+	uint64_t loss_until;
+	/* Loss: segments in this period of LANE_LOSS_MEMORY and the one before. */
+	uint64_t period;
+	uint32_t segments[2], lost[2];
+	uint32_t srtt; /* us, the largest lately */
+	/* Held for LANE_LINGER_US after the last need. */
+	unsigned realtime;
+	uint64_t realtime_until, both_until;
+	/* Refusals. */
+	unsigned ceiling;
+	uint64_t ceiling_until, backoff;
+};
+
+/* `fixed`: 0 is auto, else exactly that many lanes (two or more: one of them
+ * for bulk).  `limit`: lanes-max and what the TSCF allows, whichever is less;
+ * 1 without capability 1. */
+void lane_demand_init(struct lane_demand *demand, unsigned fixed, unsigned limit);
+void lane_demand_limit(struct lane_demand *demand, unsigned limit);
+
+/* A packet of the tunnel, in either direction. */
+void lane_demand_packet(
+	struct lane_demand *demand, enum sched_class service, uint32_t octets, uint64_t now);
+/* What the lanes that are not for bulk saw since the last time: segments with
+ * payload sent and received, and how many were lost, that is retransmitted
+ * (tcpi_total_retrans) or received out of order (tcpi_rcv_ooopack); their
+ * largest smoothed round trip, us. */
+void lane_demand_measured(
+	struct lane_demand *demand, uint32_t segments, uint32_t lost, uint32_t srtt, uint64_t now);
+/* A further lane was refused, by the TSCF or by a proxy, while `living` lanes
+ * lived; `retry_after` us as told, or 0. */
+void lane_demand_refused(
+	struct lane_demand *demand, unsigned living, uint64_t retry_after, uint64_t now);
+/* A further lane opened: refusals are forgotten. */
+void lane_demand_opened(struct lane_demand *demand);
+
+/* Ask after packets and at least once per second. */
+struct lane_wanted lane_demand_wanted(struct lane_demand *demand, uint64_t now);
+/* A call is up: realtime packets flowed within the last five seconds, and were
+ * more than a stray one. */
+bool lane_demand_has_call(const struct lane_demand *demand, uint64_t now);
+/* At least two losses, and one in 400, within the last ten to twenty seconds. */
+bool lane_demand_has_loss(const struct lane_demand *demand, uint64_t now);
+
+#endif

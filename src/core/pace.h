@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How fast the bulk lane may send while a call is up, so that bulk does not fill
+ * the bottleneck's buffer in front of voice.
+ *
+ * After RFC 6817 (LEDBAT): the delay that queues add is the realtime lanes'
+ * round trip above the smallest of the last ten minutes; the rate goes up while
+ * that is below PACE_TARGET and down while it is above.  Bulk is never paced
+ * below a floor, and not at all without a call: then it takes all there is.
+ *
+ * Pure: time comes in as microseconds of a monotonic clock. */
+#ifndef TSCF_CORE_PACE_H
+#define TSCF_CORE_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	PACE_TARGET = 25000,      /* us of queueing delay that bulk may cause */
+	PACE_FLOOR = 32000,       /* octets/s, at least */
+	PACE_FLOOR_PART = 10,     /* and a tenth of the most it had during this call */
+	PACE_BASE_MINUTES = 10,   /* RFC 6817 BASE_HISTORY */
+	PACE_INTERVAL_MIN = 50000 /* us between two changes, or a round trip */
+};
+
+#define PACE_UNLIMITED UINT64_MAX /* what SO_MAX_PACING_RATE takes for no limit */
+
+struct pace {
+	uint32_t base[PACE_BASE_MINUTES]; /* us, smallest round trip of each minute; 0: none */
+	uint8_t minute;                   /* which of them is now */
+	uint64_t minute_since;            /* us */
+	uint32_t current;                 /* us, smallest round trip since the last change */
+	uint32_t queueing;                /* us, what that was above the base, lately */
+	bool limited;                     /* a call is up */
+	bool starting;                    /* the rate doubles until a queue is seen */
+	uint64_t rate;                    /* octets/s, while limited */
+	uint64_t peak;                    /* octets/s delivered at best, during this call */
+	uint64_t changed;                 /* us, the last change */
+	uint64_t delivered;               /* octets, at that time */
+	uint64_t hold_until;              /* us; after a decrease the queue drains first */
+};
+
+void pace_init(struct pace *pace);
+/* A round trip that a realtime lane has measured lately (smoothed), us. */
+void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now);
+/* The bulk lane's limit in octets per second, or PACE_UNLIMITED.  `call`: one is
+ * up.  `delivered`: octets of the bulk lane that the peer has acknowledged, ever
+ * (a smaller number than before: another lane).  Call it every 20 to 50 ms while
+ * a call is up. */
+uint64_t pace_rate(struct pace *pace, bool call, uint64_t delivered, uint64_t now);
+/* us of queueing delay that the realtime lanes saw last. */
+uint32_t pace_queueing(const struct pace *pace);
+
+#endif
