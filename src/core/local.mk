@@ -31,8 +31,10 @@ libcore_a_SOURCES = \
 	src/core/control_encode.c \
 	src/core/control_table.c \
 	src/core/control_table.h \
+	src/core/copies.h \
 	src/core/counters.c \
 	src/core/counters.h \
+	src/core/delay.h \
 	src/core/emodel.c \
 	src/core/emodel.h \
 	src/core/envelope.c \
@@ -43,9 +45,12 @@ libcore_a_SOURCES = \
 	src/core/http_answer.h \
 	src/core/keepalive.c \
 	src/core/keepalive.h \
+	src/core/lane_choice.h \
+	src/core/lane_demand.h \
 	src/core/octets.h \
 	src/core/offload.c \
 	src/core/offload.h \
+	src/core/pace.h \
 	src/core/packet.c \
 	src/core/packet.h \
 	src/core/packet_icmp.c \
