@@ -48,10 +48,10 @@ bool lane_may_spread(const struct packet *packet);
 
 /* The place in `lanes` of the lane for a packet, LANE_NONE without a usable one.
  *
- * What may spread and is no bulk: of the lanes that are ready, else of all, the
- * one that is not stalled with the least queued; the bulk lane only when there
- * is no other.  The choice may still not be `ready`: then every other is not
- * either, and the packet is better off in the scheduler.
+ * What may spread and is no bulk takes the lane with the least queued, by
+ * preference one that is ready, before that one that is not stalled, before that
+ * one that is not for bulk.  If the choice is not `ready`, the packet is better
+ * off in the scheduler.
  *
  * All else keeps to one lane, ready or not: bulk flows to the bulk lane, the
  * others to the lane of class any, if there is one; among several of the

@@ -21,10 +21,9 @@
 #include "core/lane_choice.h"
 
 enum {
-	LANES_MAX_DIRECT = 8,        /* default of lanes-max */
-	LANES_MAX_PROXY = 4,         /* and through a proxy */
-	LANE_LINGER_US = 60000000,   /* what was not needed that long goes */
-	LANE_LOSS_MEMORY = 10000000, /* us, that loss is remembered */
+	LANES_MAX_DIRECT = 8,      /* default of lanes-max */
+	LANES_MAX_PROXY = 4,       /* and through a proxy */
+	LANE_LINGER_US = 60000000, /* what was not needed that long goes */
 };
 
 /* What there should be.  `realtime` counts all lanes that are not for bulk,
@@ -34,27 +33,24 @@ struct lane_wanted {
 	bool bulk;
 };
 
-/* Traffic of one sort within the last whole second. */
+/* Packets or octets of one sort, counted by the second. */
 struct lane_traffic {
 	uint64_t second;  /* us, when the present second began */
-	uint32_t current; /* packets or octets since then */
-	uint32_t last;    /* of the second before */
+	uint32_t current; /* since then */
+	uint32_t last;    /* in the second before */
 };
 
 struct lane_demand {
-	unsigned fixed; /* 0: auto */
-	unsigned limit; /* of lanes in all */
-	struct lane_traffic media, bulk;
-	uint64_t call_until, bulk_until; /* us; 0: never */
-	uint64_t loss_until;
-	/* Loss: segments in this period of LANE_LOSS_MEMORY and the one before. */
-	uint64_t period;
-	uint32_t segments[2], lost[2];
-	uint32_t srtt; /* us, the largest lately */
-	/* Held for LANE_LINGER_US after the last need. */
+	unsigned fixed;               /* 0: auto */
+	unsigned limit;               /* of lanes in all */
+	struct lane_traffic media[2]; /* packets received, sent */
+	struct lane_traffic bulk;     /* octets, both ways */
+	uint64_t call_until;          /* us; 0: never */
+	uint64_t bulk_until;
+	/* Granted, and until when without new need. */
 	unsigned realtime;
 	uint64_t realtime_until, both_until;
-	/* Refusals. */
+	/* After a refusal. */
 	unsigned ceiling;
 	uint64_t ceiling_until, backoff;
 };
@@ -65,28 +61,24 @@ struct lane_demand {
 void lane_demand_init(struct lane_demand *demand, unsigned fixed, unsigned limit);
 void lane_demand_limit(struct lane_demand *demand, unsigned limit);
 
-/* A packet of the tunnel, in either direction. */
-void lane_demand_packet(
-	struct lane_demand *demand, enum sched_class service, uint32_t octets, uint64_t now);
-/* What the lanes that are not for bulk saw since the last time: segments with
- * payload sent and received, and how many were lost, that is retransmitted
- * (tcpi_total_retrans) or received out of order (tcpi_rcv_ooopack); their
- * largest smoothed round trip, us. */
-void lane_demand_measured(
-	struct lane_demand *demand, uint32_t segments, uint32_t lost, uint32_t srtt, uint64_t now);
+/* A packet of the tunnel; `sent` by this end, or received. */
+void lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
+	bool sent, uint64_t now);
 /* A further lane was refused, by the TSCF or by a proxy, while `living` lanes
  * lived; `retry_after` us as told, or 0. */
 void lane_demand_refused(
 	struct lane_demand *demand, unsigned living, uint64_t retry_after, uint64_t now);
-/* A further lane opened: refusals are forgotten. */
-void lane_demand_opened(struct lane_demand *demand);
+/* A further lane opened, and now `living` live: when these are more than at the
+ * last refusal, that is forgotten. */
+void lane_demand_opened(struct lane_demand *demand, unsigned living);
 
-/* Ask after packets and at least once per second. */
-struct lane_wanted lane_demand_wanted(struct lane_demand *demand, uint64_t now);
+/* Ask after packets of the first second of a call and then once per second.
+ * `loss`: lane_loss_seen(); `srtt`: the largest smoothed round trip of the lanes
+ * that are not for bulk, us. */
+struct lane_wanted lane_demand_wanted(
+	struct lane_demand *demand, bool loss, uint32_t srtt, uint64_t now);
 /* A call is up: realtime packets flowed within the last five seconds, and were
  * more than a stray one. */
 bool lane_demand_has_call(const struct lane_demand *demand, uint64_t now);
-/* At least two losses, and one in 400, within the last ten to twenty seconds. */
-bool lane_demand_has_loss(const struct lane_demand *demand, uint64_t now);
 
 #endif
