@@ -45,8 +45,12 @@ libcore_a_SOURCES = \
 	src/core/http_answer.h \
 	src/core/keepalive.c \
 	src/core/keepalive.h \
+	src/core/lane_choice.c \
 	src/core/lane_choice.h \
+	src/core/lane_demand.c \
 	src/core/lane_demand.h \
+	src/core/lane_loss.c \
+	src/core/lane_loss.h \
 	src/core/octets.h \
 	src/core/offload.c \
 	src/core/offload.h \
