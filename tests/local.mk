@@ -14,6 +14,7 @@ dist_check_SCRIPTS = \
 	tests/netns/hostile.sh \
 	tests/netns/indication.sh \
 	tests/netns/leaks.sh \
+	tests/netns/linkemu.sh \
 	tests/netns/networks-open.sh \
 	tests/netns/networks-proxy.sh \
 	tests/netns/networks-strict.sh \
@@ -60,6 +61,7 @@ UNIT_TESTS = \
 	tests/unit/test_hook_message \
 	tests/unit/test_http_answer \
 	tests/unit/test_keepalive \
+	tests/unit/test_link \
 	tests/unit/test_offload \
 	tests/unit/test_packet \
 	tests/unit/test_packet_icmp \
@@ -113,6 +115,9 @@ tests_unit_test_http_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_answer_LDADD = $(UNIT_LDADD)
 tests_unit_test_keepalive_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_keepalive_LDADD = $(UNIT_LDADD)
+tests_unit_test_link_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_link_LDADD = $(UNIT_LDADD)
+tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/tools/link.c
 tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -467,3 +467,5 @@ lab_tsectl() {
 
 # shellcheck source-path=SCRIPTDIR
 . "$lab_here/ims.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$lab_here/link.sh"
