@@ -12,7 +12,7 @@
 
 enum {
 	SMALL_SLOTS = 4096,
-	BIG_SLOTS = 96,
+	BIG_SLOTS = 192,
 	TUN_READS = 128,            /* packets per wake-up */
 	TUN_OCTETS = 512 * 1024,    /* and octets, whichever comes first */
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */

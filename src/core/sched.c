@@ -26,9 +26,9 @@ void sched_policy_default(struct sched_policy *policy)
 {
 	*policy = (struct sched_policy){
 		.realtime_budget = 150 * MILLISECOND,
-		.bulk_limit = 1024 * KIBIBYTE,
+		.bulk_limit = 4096 * KIBIBYTE,
 		.realtime_limit = 256 * KIBIBYTE,
-		.memory_limit = 4096 * KIBIBYTE,
+		.memory_limit = 8192 * KIBIBYTE,
 	};
 }
 
@@ -68,6 +68,7 @@ static void account_in(struct sched *sched, struct sched_queue *queue, const str
 	queue->octets += slot->length;
 	*waiting_of(sched, slot) += slot->length;
 	sched->memory += slot_room(slot);
+	sched->big += slot->big;
 	sched->packets++;
 }
 
@@ -92,6 +93,7 @@ static struct slot *take_head(struct sched *sched, struct sched_queue *queue)
 	queue->octets -= slot->length;
 	*waiting_of(sched, slot) -= slot->length;
 	sched->memory -= slot_room(slot);
+	sched->big -= slot->big;
 	sched->packets--;
 	return slot;
 }
@@ -132,9 +134,13 @@ static struct sched_queue *longest_flow(struct sched *sched)
 	return longest;
 }
 
+/* Nobody holds more slots of a size than are still free for all others: so the
+ * fuller the slab is, the less each tunnel may hold of it, and one whose peer
+ * does not read never takes the last. */
 static bool over_memory(const struct sched *sched)
 {
-	return sched->memory > sched->policy->memory_limit;
+	return sched->memory > sched->policy->memory_limit || sched->big > sched->slab->big_free ||
+	       sched->packets - sched->big > sched->slab->small_free;
 }
 
 static bool over_bulk(const struct sched *sched)

@@ -26,7 +26,8 @@ struct sched_policy {
 	uint64_t realtime_budget; /* us; default 150,000 */
 	uint32_t bulk_limit;      /* octets of bulk that may wait */
 	uint32_t realtime_limit;  /* octets of signalling + audio + video that may wait */
-	uint32_t memory_limit;    /* octets of slots, however little is in them */
+	uint32_t memory_limit;    /* octets of slots, however little is in them; and never
+				   * more slots of a size than the slab has left */
 	struct address pcscf[SCHED_PCSCF_MAX];
 	size_t pcscf_count;
 };
@@ -56,6 +57,7 @@ struct sched {
 	uint32_t realtime_octets;
 	uint32_t memory; /* of all waiting slots: SLOT_SMALL or SLOT_BIG each */
 	uint32_t packets;
+	uint32_t big;    /* of them in big slots */
 	uint16_t active; /* bit per flow: takes part in the rounds */
 	uint16_t fresh;  /* bit per flow: and is new, so it goes first (RFC 8290 4.2) */
 	uint8_t turn;    /* flow whose turn it is */

@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-enum { BIG = 200, SMALL = FIXTURE_SLOTS - BIG };
+enum { BIG = FIXTURE_BIG, SMALL = FIXTURE_SLOTS - BIG };
 
 struct slab slab;
 struct sched sched;

@@ -9,6 +9,7 @@ enum {
 	MS = 1000,         /* us */
 	START = 1000 * MS, /* when simulated time begins */
 	FIXTURE_SLOTS = 4200,
+	FIXTURE_BIG = 200, /* of them */
 };
 
 extern struct slab slab;

@@ -175,6 +175,31 @@ static void test_memory_limit(void)
 	CU_ASSERT_EQUAL(dropped(COUNTER_DROP_CLOSED), 10);
 }
 
+/* Of two that fill their queues nobody gets the last slot. */
+static void test_shared_slab(void)
+{
+	start();
+	struct sched other;
+	sched_init(&other, &policy, &slab, &counters);
+	for (unsigned i = 0; i < 2 * FIXTURE_BIG; i++)
+		put(SCHED_BULK, i, SLOT_SMALL + 1, START);
+	CU_ASSERT_EQUAL(sched.packets, FIXTURE_BIG / 2);
+	for (unsigned i = 0; i < 2 * FIXTURE_BIG; i++) {
+		struct slot *slot = slab_take(&slab, SLOT_SMALL + 1);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(slot);
+		slot->service = SCHED_BULK;
+		sched_enqueue(&other, slot, START);
+	}
+	CU_ASSERT_TRUE(other.packets >= FIXTURE_BIG / 4);
+	CU_ASSERT_TRUE(slab.big_free >= FIXTURE_BIG / 4);
+	/* And who holds too much now gives some back with the next packet. */
+	put(SCHED_BULK, 0, SLOT_SMALL + 1, START);
+	CU_ASSERT_TRUE(sched.packets <= FIXTURE_BIG / 2);
+	CU_ASSERT_EQUAL(sched.packets + other.packets + slab.big_free, FIXTURE_BIG);
+	sched_fini(&other);
+	finish();
+}
+
 static void test_classes_of_a_lane(void)
 {
 	start();
@@ -318,6 +343,7 @@ static const struct unit_test tests[] = {
 	{"realtime limit", test_realtime_limit},
 	{"stale packets give way", test_stale_gives_way},
 	{"memory limit", test_memory_limit},
+	{"a slab that others need too", test_shared_slab},
 	{"classes of a lane", test_classes_of_a_lane},
 	{"put back", test_put_back},
 	{"fini counts what still waited", test_fini},
