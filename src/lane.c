@@ -90,6 +90,8 @@ static bool keep_partial(struct lane *lane, const uint8_t *octets, size_t length
 static bool take_in(struct lane *lane, uint8_t *octets, size_t length)
 {
 	size_t done = parse(lane, octets, length);
+	if (lane->scratch->parsed)
+		lane->scratch->parsed(lane->scratch->owner);
 	if (lane->state == LANE_STOPPED)
 		return false;
 	return keep_partial(lane, octets + done, length - done) && lane->state == LANE_OPEN;

@@ -22,6 +22,10 @@ enum {
 
 /* Plaintext on its way from tls_read to the parser; one per thread. */
 struct lane_scratch {
+	/* All envelopes of one read were given out, and their octets will be
+	 * overwritten; may be NULL. */
+	void (*parsed)(void *owner);
+	void *owner;
 	uint8_t octets[LANE_HEADROOM + LANE_SCRATCH];
 };
 

@@ -24,19 +24,9 @@ static enum counter packets_sent(const struct datapath *datapath)
 	return datapath->sends_up ? COUNTER_PACKETS_UP : COUNTER_PACKETS_DOWN;
 }
 
-static enum counter packets_received(const struct datapath *datapath)
-{
-	return datapath->sends_up ? COUNTER_PACKETS_DOWN : COUNTER_PACKETS_UP;
-}
-
 static enum counter octets_sent(const struct datapath *datapath)
 {
 	return datapath->sends_up ? COUNTER_OCTETS_UP : COUNTER_OCTETS_DOWN;
-}
-
-static enum counter octets_received(const struct datapath *datapath)
-{
-	return datapath->sends_up ? COUNTER_OCTETS_DOWN : COUNTER_OCTETS_UP;
 }
 
 /* --- sending: scheduler to lane ------------------------------------------ */
@@ -350,20 +340,13 @@ static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet 
 		counter_add(&tunnel->counters, why, 1);
 		return;
 	}
-	switch (tun_write(datapath->tun, datapath->queue, octets, packet->length, offload)) {
-	case TUN_OK:
-		counter_add(&tunnel->counters, packets_received(datapath), 1);
-		counter_add(&tunnel->counters, octets_received(datapath), packet->length);
-		break;
-	case TUN_AGAIN:
-	case TUN_DOWN:
-		counter_add(&tunnel->counters, COUNTER_DROP_TUN_FULL, 1);
-		break;
-	case TUN_REFUSED:
-	case TUN_FAILED:
-		counter_add(&tunnel->counters, COUNTER_DROP_TUN_REFUSED, 1);
-		break;
-	}
+	delivery_add(&datapath->delivery, &tunnel->counters, packet, octets, offload);
+}
+
+static void on_parsed(void *owner)
+{
+	struct datapath *datapath = owner;
+	delivery_flush(&datapath->delivery);
 }
 
 static void receive_packet(struct tunnel *tunnel, uint8_t *octets, size_t length)
@@ -439,6 +422,9 @@ int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct 
 	datapath->events = events;
 	datapath->owner = owner;
 	datapath->pending = NULL;
+	delivery_init(&datapath->delivery, tun, queue, !datapath->sends_up);
+	datapath->scratch.parsed = on_parsed;
+	datapath->scratch.owner = datapath;
 	datapath->spare = slab_take(&datapath->slab, SLOT_BIG);
 	sched_policy_default(&datapath->policy);
 	if (getrandom(&datapath->flow_key, sizeof(datapath->flow_key), 0) < 0)
@@ -474,6 +460,8 @@ void tunnel_init(struct tunnel *tunnel, struct datapath *datapath, void *owner)
 
 void tunnel_fini(struct tunnel *tunnel)
 {
+	if (tunnel->datapath->delivery.counters == &tunnel->counters)
+		delivery_flush(&tunnel->datapath->delivery);
 	remove_pending(tunnel);
 	sched_fini(&tunnel->sched);
 }

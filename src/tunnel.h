@@ -17,6 +17,7 @@
 
 #include "core/control.h"
 #include "core/sched.h"
+#include "delivery.h"
 #include "io/tun.h"
 #include "lane.h"
 
@@ -51,7 +52,7 @@ struct datapath {
 	unsigned queue;
 	struct ev_io readable;
 	struct ev_prepare push; /* sends what this turn of the loop gathered */
-	bool sends_up;          /* TUN to lane is "up": the TSE's side */
+	bool sends_up;          /* TUN to lane is "up": the TSE's side; set before datapath_init */
 	const struct datapath_events *events;
 	void *owner;
 	struct sched_policy policy;
@@ -61,6 +62,7 @@ struct datapath {
 	uint64_t flow_key;         /* for packet_flow() */
 	struct address own4, own6; /* source of ICMP errors */
 	struct counters counters;  /* of packets that belong to no tunnel */
+	struct delivery delivery;  /* from the lanes to the TUN */
 	struct lane_scratch scratch;
 	uint8_t stage[DATAPATH_STAGE];
 	/* ICMP errors and segments that are written back to the TUN. */

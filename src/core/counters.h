@@ -12,6 +12,9 @@
 	X(PACKETS_DOWN, "packets_down", "packets sent from the IMS core towards the UE")         \
 	X(OCTETS_UP, "octets_up", "octets of those packets, UE to core")                         \
 	X(OCTETS_DOWN, "octets_down", "octets of those packets, core to UE")                     \
+	X(PACKETS_MERGED, "packets_merged",                                                      \
+		"of those received, written to the TUN in larger ones")                          \
+	X(PACKETS_CUT, "packets_cut", "of those sent, cut out of larger ones")                   \
 	X(KEEPALIVES_SENT, "keepalives_sent", "Keep-alive Requests sent")                        \
 	X(KEEPALIVES_ANSWERED, "keepalives_answered", "Keep-alive Responses received")           \
 	X(UNEXPECTED_CONTROL, "unexpected_control", "control messages that nobody asked for")    \

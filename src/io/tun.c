@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* UDP segmentation offload came with Linux 6.2; older headers lack the names. */
@@ -224,16 +225,8 @@ enum tun_result tun_read(const struct tun *tun, unsigned queue, struct slot *slo
 	return TUN_OK;
 }
 
-enum tun_result tun_write(const struct tun *tun, unsigned queue, uint8_t *packet, size_t length,
-	const struct offload *offload)
+static enum tun_result write_result(ssize_t sent)
 {
-	size_t front = tun->offload ? OFFLOAD_HEADER : 0;
-	if (tun->offload)
-		offload_put_virtio(offload, packet - front);
-	ssize_t sent;
-	do
-		sent = write(tun->queues[queue], packet - front, front + length);
-	while (sent < 0 && errno == EINTR);
 	if (sent >= 0)
 		return TUN_OK;
 	switch (errno) {
@@ -249,4 +242,37 @@ enum tun_result tun_write(const struct tun *tun, unsigned queue, uint8_t *packet
 	default:
 		return TUN_FAILED;
 	}
+}
+
+enum tun_result tun_write(const struct tun *tun, unsigned queue, uint8_t *packet, size_t length,
+	const struct offload *offload)
+{
+	size_t front = tun->offload ? OFFLOAD_HEADER : 0;
+	if (tun->offload)
+		offload_put_virtio(offload, packet - front);
+	ssize_t sent;
+	do
+		sent = write(tun->queues[queue], packet - front, front + length);
+	while (sent < 0 && errno == EINTR);
+	return write_result(sent);
+}
+
+enum tun_result tun_write_pieces(const struct tun *tun, unsigned queue, const struct view *pieces,
+	unsigned count, const struct offload *offload)
+{
+	struct iovec vector[1 + TUN_PIECES];
+	uint8_t header[OFFLOAD_HEADER];
+	int used = 0;
+	if (tun->offload) {
+		offload_put_virtio(offload, header);
+		vector[used++] = (struct iovec){header, sizeof(header)};
+	}
+	for (unsigned i = 0; i < count && i < TUN_PIECES; i++)
+		/* The kernel only reads them. */
+		vector[used++] = (struct iovec){(void *)pieces[i].octets, pieces[i].length};
+	ssize_t sent;
+	do
+		sent = writev(tun->queues[queue], vector, used);
+	while (sent < 0 && errno == EINTR);
+	return write_result(sent);
 }

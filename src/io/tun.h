@@ -10,7 +10,7 @@
 #include "core/reason.h"
 #include "core/slab.h"
 
-enum { TUN_QUEUES_MAX = 256 };
+enum { TUN_QUEUES_MAX = 256, TUN_PIECES = 64 };
 
 struct tun {
 	char name[IFNAMSIZ];
@@ -43,5 +43,9 @@ enum tun_result tun_read(const struct tun *tun, unsigned queue, struct slot *slo
  * front of `packet` (they are overwritten when the TUN has a header). */
 enum tun_result tun_write(const struct tun *tun, unsigned queue, uint8_t *packet, size_t length,
 	const struct offload *offload);
+/* The same of a packet in at most TUN_PIECES pieces; nothing in front of them
+ * is touched. */
+enum tun_result tun_write_pieces(const struct tun *tun, unsigned queue, const struct view *pieces,
+	unsigned count, const struct offload *offload);
 
 #endif

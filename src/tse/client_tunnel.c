@@ -351,6 +351,7 @@ static const struct datapath_events datapath_events = {
 
 int client_start_datapath(struct client *client, struct reason *why)
 {
+	client->datapath.sends_up = true;
 	int error = datapath_init(
 		&client->datapath, client->loop, client->tun, 0, &datapath_events, client);
 	if (error) {
@@ -360,7 +361,6 @@ int client_start_datapath(struct client *client, struct reason *why)
 	ev_timer_init(&client->keepalive_timer, on_keepalive_timer, 0., 0.);
 	ev_timer_init(&client->media_timer, on_media_timer, 0., 0.);
 	client->keepalive_timer.data = client->media_timer.data = client;
-	client->datapath.sends_up = true;
 	client->datapath.policy.realtime_budget = client->config->realtime_budget;
 	tunnel_init(&client->tunnel, &client->datapath, client);
 	return 0;
