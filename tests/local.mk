@@ -50,6 +50,7 @@ UNIT_TESTS = \
 	tests/unit/test_backoff \
 	tests/unit/test_base64 \
 	tests/unit/test_classify \
+	tests/unit/test_coalesce \
 	tests/unit/test_codel \
 	tests/unit/test_config \
 	tests/unit/test_config_files \
@@ -93,6 +94,8 @@ tests_unit_test_base64_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(UNIT_LDADD)
 tests_unit_test_classify_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_classify_LDADD = $(UNIT_LDADD)
+tests_unit_test_coalesce_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_coalesce_LDADD = $(UNIT_LDADD)
 tests_unit_test_codel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_codel_LDADD = $(UNIT_LDADD)
 tests_unit_test_config_CPPFLAGS = $(UNIT_CPPFLAGS)

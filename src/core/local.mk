@@ -11,6 +11,8 @@ libcore_a_SOURCES = \
 	src/core/base64.h \
 	src/core/classify.c \
 	src/core/classify.h \
+	src/core/coalesce.c \
+	src/core/coalesce.h \
 	src/core/codel.c \
 	src/core/codel.h \
 	src/core/config.c \
