@@ -47,6 +47,8 @@ struct stream {
 	int32_t highest;           /* sequence number received, -1: none */
 	bool seen[COUNT_MAX];      /* by sequence number */
 	uint32_t delay[COUNT_MAX]; /* us, by order of arrival */
+	uint64_t arrived;          /* us, the last packet; 0: none yet */
+	uint64_t longest_gap;      /* us between two packets, or after the last one */
 	struct sockaddr_storage from;
 };
 
@@ -141,18 +143,27 @@ static void send_packet(struct stream *s)
 	send_octets(s, packet, sizeof(packet));
 }
 
+static void note_gap(struct stream *s, uint64_t now)
+{
+	if (s->arrived && now - s->arrived > s->longest_gap)
+		s->longest_gap = now - s->arrived;
+}
+
 static void count_packet(struct stream *s, const uint8_t *packet)
 {
 	uint32_t sequence = get32(packet + 12);
 	uint64_t clock = (uint64_t)get32(packet + 16) << 32 | get32(packet + 20);
+	uint64_t now = now_us();
 	if (sequence >= COUNT_MAX)
 		return;
+	note_gap(s, now);
+	s->arrived = now;
 	if (s->seen[sequence]) {
 		s->duplicates++;
 		return;
 	}
 	s->seen[sequence] = true;
-	s->delay[s->received++] = (uint32_t)(now_us() - clock);
+	s->delay[s->received++] = (uint32_t)(now - clock);
 	if ((int32_t)sequence < s->highest)
 		s->out_of_order++;
 	else
@@ -224,6 +235,7 @@ static void run(struct stream *s)
 		next += INTERVAL_MS * 1000;
 		receive_until(s, next, false);
 	}
+	note_gap(s, now_us());
 	while (receive_until(s, now_us() + DRAIN_MS * 1000, true))
 		;
 }
@@ -249,10 +261,11 @@ static void report(struct stream *s)
 			0, NI_NUMERICHOST);
 	qsort(s->delay, s->received, sizeof(s->delay[0]), by_size);
 	printf("{\"sent\": %u, \"refused\": %u, \"received\": %u, \"duplicates\": %u, "
-	       "\"out_of_order\": %u, \"from\": \"%s\", "
+	       "\"out_of_order\": %u, \"longest_gap_ms\": %.1f, \"from\": \"%s\", "
 	       "\"delay_ms\": {\"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f}}\n",
-		s->sent, s->refused, s->received, s->duplicates, s->out_of_order, from,
-		percentile_ms(s, 500), percentile_ms(s, 990), percentile_ms(s, 1000));
+		s->sent, s->refused, s->received, s->duplicates, s->out_of_order,
+		(double)s->longest_gap / 1000., from, percentile_ms(s, 500), percentile_ms(s, 990),
+		percentile_ms(s, 1000));
 }
 
 int main(int argc, char **argv)
