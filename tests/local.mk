@@ -66,6 +66,7 @@ UNIT_TESTS = \
 	tests/unit/test_offload \
 	tests/unit/test_packet \
 	tests/unit/test_packet_icmp \
+	tests/unit/test_playout \
 	tests/unit/test_pool \
 	tests/unit/test_question \
 	tests/unit/test_sched \
@@ -82,7 +83,8 @@ UNIT_TESTS = \
 	tests/unit/test_traversal_tunnel \
 	tests/unit/test_traversal_words \
 	tests/unit/test_tscfd_config \
-	tests/unit/test_tse_config
+	tests/unit/test_tse_config \
+	tests/unit/test_voice_shape
 UNIT_LDADD = libfixture.a libunit.a libcore.a $(CUNIT_LIBS) $(INIH_LIBS)
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit $(CUNIT_CFLAGS)
 
@@ -127,6 +129,9 @@ tests_unit_test_packet_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_icmp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_icmp_LDADD = $(UNIT_LDADD)
+tests_unit_test_playout_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_playout_LDADD = $(UNIT_LDADD)
+tests_unit_test_playout_SOURCES = tests/unit/test_playout.c tests/tools/playout.c
 tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(UNIT_LDADD)
 tests_unit_test_question_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -161,6 +166,9 @@ tests_unit_test_tscfd_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_tscfd_config_LDADD = $(UNIT_LDADD)
 tests_unit_test_tse_config_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_tse_config_LDADD = $(UNIT_LDADD)
+tests_unit_test_voice_shape_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_voice_shape_LDADD = $(UNIT_LDADD)
+tests_unit_test_voice_shape_SOURCES = tests/unit/test_voice_shape.c tests/tools/voice_shape.c
 
 check_LIBRARIES += libiotest.a
 libiotest_a_CPPFLAGS = $(IO_TEST_CPPFLAGS)
