@@ -89,6 +89,8 @@ tscfd_SOURCES = \
 	src/tscfd/sessions.h \
 	src/tscfd/settings.c \
 	src/tscfd/settings.h \
+	src/tscfd/state.c \
+	src/tscfd/state.h \
 	src/tscfd/worker.c \
 	src/tscfd/worker.h
 tscfd_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS) $(WOLFSSL_CFLAGS)

@@ -62,6 +62,7 @@ UNIT_TESTS = \
 	tests/unit/test_hook_message \
 	tests/unit/test_http_answer \
 	tests/unit/test_keepalive \
+	tests/unit/test_lease_store \
 	tests/unit/test_link \
 	tests/unit/test_offload \
 	tests/unit/test_packet \
@@ -120,6 +121,8 @@ tests_unit_test_http_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_answer_LDADD = $(UNIT_LDADD)
 tests_unit_test_keepalive_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_keepalive_LDADD = $(UNIT_LDADD)
+tests_unit_test_lease_store_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lease_store_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_link_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/tools/link.c

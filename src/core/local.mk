@@ -53,6 +53,8 @@ libcore_a_SOURCES = \
 	src/core/lane_demand.h \
 	src/core/lane_loss.c \
 	src/core/lane_loss.h \
+	src/core/lease_store.c \
+	src/core/lease_store.h \
 	src/core/octets.h \
 	src/core/offload.c \
 	src/core/offload.h \
@@ -62,8 +64,10 @@ libcore_a_SOURCES = \
 	src/core/packet_icmp.c \
 	src/core/pool.c \
 	src/core/pool.h \
+	src/core/pool_private.h \
 	src/core/pool_range.c \
 	src/core/pool_range.h \
+	src/core/pool_restore.c \
 	src/core/question.c \
 	src/core/question.h \
 	src/core/reason.c \

@@ -14,66 +14,35 @@
  * equally long, so the waiting list ends its waits from the front, and the
  * resting list is sorted because every change of it first moves over whatever
  * has stopped waiting until then. */
-#include "core/pool.h"
-#include "core/pool_range.h"
-#include "core/siphash.h"
+#include "core/pool_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	CHUNK = 64, /* leases allocated together */
-	SECRET = POOL_TOKEN - 4,
-};
-
-struct age_list {
-	struct lease *oldest, *newest;
-};
-
-struct pool {
-	struct pool_settings settings;
-	pool_random *random;
-	struct pool_range range;
-	uint32_t first;    /* index of slot 0 */
-	uint32_t capacity; /* slots */
-	uint32_t fresh;    /* first slot never used */
-	uint32_t live, waiting_count, resting_count;
-	struct lease **chunks; /* slot / CHUNK; NULL: not allocated */
-	uint64_t *live_map;    /* bit per slot */
-	struct lease **sticky; /* hash table, chained by sticky_next */
-	uint32_t sticky_mask;
-	uint8_t sticky_key[SIPHASH_KEY];
-	struct age_list waiting, resting;
-};
-
-static uint64_t elapsed(uint64_t since, uint64_t now)
-{
-	return now > since ? now - since : 0;
-}
+enum { SECRET = POOL_TOKEN - 4 };
 
 /* --- records --- */
-
-static struct lease *lease_at(const struct pool *pool, uint32_t slot)
-{
-	return &pool->chunks[slot / CHUNK][slot % CHUNK];
-}
 
 static uint32_t slot_of(const struct pool *pool, const struct lease *lease)
 {
 	return (lease->index - pool->first) / pool->settings.workers;
 }
 
+uint32_t pool_slot_of_index(const struct pool *pool, uint32_t index)
+{
+	if (index < pool->first || index >= pool->range.limit)
+		return pool->capacity;
+	uint32_t distance = index - pool->first;
+	bool is_ours = distance % pool->settings.workers == 0;
+	return is_ours ? distance / pool->settings.workers : pool->capacity;
+}
+
 /* The used lease of this worker with that index, or NULL. */
 static struct lease *find_index(const struct pool *pool, uint32_t index)
 {
-	if (index < pool->first || index >= pool->range.limit)
-		return NULL;
-	uint32_t distance = index - pool->first;
-	if (distance % pool->settings.workers != 0)
-		return NULL;
-	uint32_t slot = distance / pool->settings.workers;
-	return slot < pool->fresh ? lease_at(pool, slot) : NULL;
+	uint32_t slot = pool_slot_of_index(pool, index);
+	return slot < pool->fresh ? pool_lease_at(pool, slot) : NULL;
 }
 
 /* --- the (identity, instance) table --- */
@@ -123,7 +92,7 @@ static void sticky_remove(struct pool *pool, struct lease *lease)
 
 /* At most one lease per (identity, instance) is in the table, however many it
  * gives up, so that chains stay short. */
-static void sticky_put(struct pool *pool, struct lease *lease)
+void pool_sticky_put(struct pool *pool, struct lease *lease)
 {
 	if (is_stranger(lease->identity, lease->instance))
 		return;
@@ -137,7 +106,7 @@ static void sticky_put(struct pool *pool, struct lease *lease)
 
 /* --- states --- */
 
-static void age_append(struct age_list *list, struct lease *lease)
+void pool_age_append(struct age_list *list, struct lease *lease)
 {
 	lease->older = list->newest;
 	lease->newer = NULL;
@@ -205,7 +174,7 @@ static void become_resting(struct pool *pool, struct lease *lease, uint64_t sinc
 	lease->state = LEASE_RESTING;
 	lease->since = since;
 	pool->resting_count++;
-	age_append(&pool->resting, lease);
+	pool_age_append(&pool->resting, lease);
 }
 
 /* Ends every wait that is over. */
@@ -213,7 +182,7 @@ static void end_waits(struct pool *pool, uint64_t now)
 {
 	uint64_t lifetime = pool->settings.resume_lifetime;
 	struct lease *lease;
-	while ((lease = pool->waiting.oldest) && elapsed(lease->since, now) >= lifetime)
+	while ((lease = pool->waiting.oldest) && pool_elapsed(lease->since, now) >= lifetime)
 		become_resting(pool, lease, lease->since + lifetime);
 }
 
@@ -267,7 +236,7 @@ int pool_new(struct pool **out, const struct pool_settings *settings, pool_rando
 		buckets *= 2;
 	pool->sticky_mask = buckets - 1;
 	random(pool->sticky_key, sizeof(pool->sticky_key));
-	pool->chunks = calloc(pool->capacity / CHUNK + 1, sizeof(struct lease *));
+	pool->chunks = calloc(pool->capacity / POOL_CHUNK + 1, sizeof(struct lease *));
 	pool->live_map = calloc(pool->capacity / 64 + 1, sizeof(uint64_t));
 	pool->sticky = calloc(buckets, sizeof(struct lease *));
 	if (!pool->chunks || !pool->live_map || !pool->sticky) {
@@ -282,9 +251,9 @@ void pool_free(struct pool *pool)
 {
 	if (!pool)
 		return;
-	for (uint32_t i = 0; pool->chunks && i <= pool->capacity / CHUNK; i++) {
+	for (uint32_t i = 0; pool->chunks && i <= pool->capacity / POOL_CHUNK; i++) {
 		if (pool->chunks[i])
-			explicit_bzero(pool->chunks[i], CHUNK * sizeof(struct lease));
+			explicit_bzero(pool->chunks[i], POOL_CHUNK * sizeof(struct lease));
 		free(pool->chunks[i]);
 	}
 	free(pool->chunks);
@@ -293,28 +262,32 @@ void pool_free(struct pool *pool)
 	free(pool);
 }
 
+bool pool_extend(struct pool *pool)
+{
+	uint32_t slot = pool->fresh;
+	struct lease **chunk = &pool->chunks[slot / POOL_CHUNK];
+	if (!*chunk)
+		*chunk = calloc(POOL_CHUNK, sizeof(struct lease));
+	if (!*chunk)
+		return false;
+	pool->fresh++;
+	pool_lease_at(pool, slot)->index = pool->first + slot * pool->settings.workers;
+	return true;
+}
+
 /* The next lease that was never used, or NULL. */
 static struct lease *take_fresh(struct pool *pool)
 {
-	uint32_t slot = pool->fresh;
-	if (slot == pool->capacity)
+	if (pool->fresh == pool->capacity || !pool_extend(pool))
 		return NULL;
-	struct lease **chunk = &pool->chunks[slot / CHUNK];
-	if (!*chunk)
-		*chunk = calloc(CHUNK, sizeof(struct lease));
-	if (!*chunk)
-		return NULL;
-	pool->fresh++;
-	struct lease *lease = lease_at(pool, slot);
-	lease->index = pool->first + slot * pool->settings.workers;
-	return lease;
+	return pool_lease_at(pool, pool->fresh - 1);
 }
 
 /* The lease that has rested longest, if that is long enough. */
 static struct lease *take_rested(const struct pool *pool, uint64_t now)
 {
 	struct lease *lease = pool->resting.oldest;
-	return lease && elapsed(lease->since, now) >= pool->settings.quarantine ? lease : NULL;
+	return lease && pool_elapsed(lease->since, now) >= pool->settings.quarantine ? lease : NULL;
 }
 
 struct lease *pool_lease(struct pool *pool, const char *identity,
@@ -405,7 +378,7 @@ void pool_release(struct pool *pool, struct lease *lease, bool may_resume, uint6
 		return;
 	explicit_bzero(lease->join_key, sizeof(lease->join_key));
 	if (was_live)
-		sticky_put(pool, lease);
+		pool_sticky_put(pool, lease);
 	if (!may_resume) {
 		become_resting(pool, lease, now);
 		return;
@@ -414,7 +387,7 @@ void pool_release(struct pool *pool, struct lease *lease, bool may_resume, uint6
 	lease->state = LEASE_WAITING;
 	lease->since = now;
 	pool->waiting_count++;
-	age_append(&pool->waiting, lease);
+	pool_age_append(&pool->waiting, lease);
 }
 
 struct lease *pool_find_address(struct pool *pool, uint8_t version, const uint8_t *octets)
@@ -475,7 +448,7 @@ struct lease *pool_next_live(struct pool *pool, const struct lease *after)
 	while (slot < pool->fresh) {
 		uint64_t rest = pool->live_map[slot / 64] >> slot % 64;
 		if (rest)
-			return lease_at(pool, slot + (uint32_t)__builtin_ctzll(rest));
+			return pool_lease_at(pool, slot + (uint32_t)__builtin_ctzll(rest));
 		slot = (slot / 64 + 1) * 64;
 	}
 	return NULL;

@@ -125,6 +125,16 @@ struct pool_use {
 /* As of the last call that was told the time. */
 struct pool_use pool_usage(const struct pool *pool);
 
+struct lease_record;
+/* After pool_new and before anything else: what an earlier process knew of a
+ * lease, whose state is `age` us old.  LIVE then is WAITING from now on, since
+ * its tunnel died with that process.  Records of other workers' leases, and of
+ * leases that this pool does not have, are passed over.  0 or -ENOMEM. */
+int pool_restore(struct pool *pool, const struct lease_record *record, uint64_t age, uint64_t now);
+/* After the last of them.  With `complete` a lease without a record was never
+ * used; else somebody may have had it, and it rests from now on.  0 or -ENOMEM. */
+int pool_restored(struct pool *pool, bool complete, uint64_t now);
+
 /* The next LIVE lease after `after` (NULL: the first), in the order of their
  * indexes, or NULL.  `after` may have been released meanwhile. */
 struct lease *pool_next_live(struct pool *pool, const struct lease *after);

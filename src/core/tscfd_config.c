@@ -76,7 +76,7 @@ const struct config_key tscfd_config_keys[] = {
 		.maximum = UINT32_MAX),
 	KEY("session", "handshake-timeout", CONFIG_DURATION, handshake_timeout,
 		.standard = "10s", .minimum = SECOND, .maximum = 120 * SECOND),
-	KEY("session", "state-file", CONFIG_STRING, state_file, .inert = true),
+	KEY("session", "state-file", CONFIG_STRING, state_file, .fault = config_fault_path),
 
 	KEY("control", "socket", CONFIG_STRING, socket, .standard = "/run/tscf/control.sock",
 		.fault = config_fault_socket),

@@ -59,10 +59,6 @@ struct tls_settings {
 	const uint8_t *pin;       /* client: SHA-256 of the server's SPKI, or NULL */
 	const char *alpn;         /* or NULL; borrowed during the call */
 	uint32_t ticket_lifetime; /* server: s; 0: 300; at most seven days count */
-	/* Server: 32 octets from which the ticket keys are derived (a new one for
-	 * every lifetime), so that tickets outlive a restart or a reload; NULL:
-	 * random, and only this context honours its tickets. */
-	const uint8_t *ticket_secret;
 };
 
 /* Once per process, before anything else; chooses the AEAD provider. */
@@ -78,6 +74,11 @@ int tls_context_new(
 	struct tls_context **out, const struct tls_settings *settings, struct reason *why);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
+/* A server's ticket secrets from now on, 32 octets each: new tickets are made
+ * with `current`, those of `previous` are still honoured (NULL: no others are).
+ * Any thread. */
+void tls_context_set_tickets(
+	struct tls_context *context, const uint8_t *current, const uint8_t *previous);
 /* When our own certificate ends, in seconds of the epoch; 0 if unknown. */
 int64_t tls_context_expiry(const struct tls_context *context);
 

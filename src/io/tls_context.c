@@ -379,6 +379,7 @@ int tls_context_new(
 		return -ENOMEM;
 	}
 	context->references = 1;
+	pthread_mutex_init(&context->ticket_lock, NULL);
 	context->server = settings->server;
 	context->tls13_only = settings->tls13_only;
 	if (settings->pin && !settings->server) {
@@ -407,7 +408,8 @@ void tls_context_unref(struct tls_context *context)
 		return;
 	if (context->wolf)
 		wolfSSL_CTX_free(context->wolf);
-	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
+	explicit_bzero(context->ticket_secrets, sizeof(context->ticket_secrets));
+	pthread_mutex_destroy(&context->ticket_lock);
 	free(context->alpn);
 	free(context);
 }

@@ -3,6 +3,7 @@
 #ifndef TSCF_IO_TLS_PRIVATE_H
 #define TSCF_IO_TLS_PRIVATE_H
 
+#include <pthread.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
@@ -16,6 +17,7 @@ enum {
 	TLS_FIRST_OCTETS = 16,        /* of the peer, kept to name what is no TLS */
 	TLS_ANSWERS_MAX = 65536,      /* unsent octets that the peer made us write */
 	TLS_TICKET_SECRET = 32,
+	TLS_TICKET_SECRETS = 2,
 };
 
 struct tls_context {
@@ -27,7 +29,10 @@ struct tls_context {
 	char *alpn;
 	int64_t expiry;
 	uint32_t ticket_lifetime;
-	uint8_t ticket_secret[TLS_TICKET_SECRET];
+	/* Current, previous; read at handshakes by every thread. */
+	pthread_mutex_t ticket_lock;
+	uint8_t ticket_secrets[TLS_TICKET_SECRETS][TLS_TICKET_SECRET];
+	unsigned ticket_secret_count;
 	bool tls13_only;
 	char ca_name[CERTIFICATE_NAME_MAX]; /* the first one's subject */
 	unsigned ca_count;

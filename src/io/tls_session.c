@@ -2,8 +2,9 @@
 /* Resumption by tickets (RFC 8446 4.6.1, RFC 5077).  A ticket is encrypted
  * with keys that are derived from the context's secret and the number of the
  * current period of `ticket_lifetime` seconds, so that keys change by
- * themselves, outlive a restart, and need neither a table nor a lock.  A
- * ticket is honoured in its own period and the next.
+ * themselves and need no table.  A ticket is honoured in its own period and
+ * the next.  The secret is the caller's to keep and to renew; tickets of the
+ * one before it are still opened.
  *
  *   key_name = HKDF(secret, "name" | period)   16 octets
  *   key      = HKDF(secret, "key" | period)    AES-256-GCM
@@ -34,14 +35,38 @@ struct tls_session {
 	char *host;
 };
 
-static bool derive(const struct tls_context *context, const char *purpose, uint64_t period,
+/* A copy of one of the secrets; false when there are fewer. */
+static bool ticket_secret(
+	struct tls_context *context, unsigned which, uint8_t secret[TLS_TICKET_SECRET])
+{
+	pthread_mutex_lock(&context->ticket_lock);
+	bool there = which < context->ticket_secret_count;
+	if (there)
+		memcpy(secret, context->ticket_secrets[which], TLS_TICKET_SECRET);
+	pthread_mutex_unlock(&context->ticket_lock);
+	return there;
+}
+
+void tls_context_set_tickets(
+	struct tls_context *context, const uint8_t *current, const uint8_t *previous)
+{
+	pthread_mutex_lock(&context->ticket_lock);
+	explicit_bzero(context->ticket_secrets, sizeof(context->ticket_secrets));
+	memcpy(context->ticket_secrets[0], current, TLS_TICKET_SECRET);
+	if (previous)
+		memcpy(context->ticket_secrets[1], previous, TLS_TICKET_SECRET);
+	context->ticket_secret_count = previous ? 2 : 1;
+	pthread_mutex_unlock(&context->ticket_lock);
+}
+
+static bool derive(const uint8_t secret[TLS_TICKET_SECRET], const char *purpose, uint64_t period,
 	uint8_t *out, size_t length)
 {
 	uint8_t label[16] = {0};
 	strncpy((char *)label, purpose, 8);
 	put_u64(label + 8, period);
-	return wc_HKDF(WC_SHA256, context->ticket_secret, sizeof(context->ticket_secret), NULL, 0,
-		       label, sizeof(label), out, (word32)length) == 0;
+	return wc_HKDF(WC_SHA256, secret, TLS_TICKET_SECRET, NULL, 0, label, sizeof(label), out,
+		       (word32)length) == 0;
 }
 
 static uint64_t period_now(const struct tls_context *context)
@@ -49,10 +74,15 @@ static uint64_t period_now(const struct tls_context *context)
 	return (uint64_t)time(NULL) / context->ticket_lifetime;
 }
 
-static bool ticket_key(const struct tls_context *context, uint64_t period, struct ticket_key *out)
+static bool ticket_key(
+	struct tls_context *context, unsigned which, uint64_t period, struct ticket_key *out)
 {
-	return derive(context, "name", period, out->name, sizeof(out->name)) &&
-	       derive(context, "key", period, out->key, sizeof(out->key));
+	uint8_t secret[TLS_TICKET_SECRET];
+	bool good = ticket_secret(context, which, secret) &&
+		    derive(secret, "name", period, out->name, sizeof(out->name)) &&
+		    derive(secret, "key", period, out->key, sizeof(out->key));
+	explicit_bzero(secret, sizeof(secret));
+	return good;
 }
 
 /* In place; the name is authenticated along. */
@@ -73,11 +103,11 @@ static bool ticket_crypt(const struct ticket_key *key, bool seal, const uint8_t 
 	return error == 0;
 }
 
-static int ticket_seal(const struct tls_context *context, uint8_t *name, uint8_t *iv, uint8_t *mac,
+static int ticket_seal(struct tls_context *context, uint8_t *name, uint8_t *iv, uint8_t *mac,
 	uint8_t *octets, int length)
 {
 	struct ticket_key key;
-	bool good = ticket_key(context, period_now(context), &key) &&
+	bool good = ticket_key(context, 0, period_now(context), &key) &&
 		    getrandom(iv, WOLFSSL_TICKET_IV_SZ, 0) == WOLFSSL_TICKET_IV_SZ &&
 		    ticket_crypt(&key, true, iv, mac, octets, (size_t)length);
 	if (good) {
@@ -88,21 +118,32 @@ static int ticket_seal(const struct tls_context *context, uint8_t *name, uint8_t
 	return good ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_REJECT;
 }
 
-static int ticket_open(const struct tls_context *context, const uint8_t *name, const uint8_t *iv,
+/* The key with that name, of both secrets and periods; `aging` when a newer one
+ * is in use already. */
+static bool find_ticket_key(
+	struct tls_context *context, const uint8_t *name, struct ticket_key *key, bool *aging)
+{
+	uint64_t now = period_now(context);
+	for (unsigned which = 0; which < TLS_TICKET_SECRETS; which++)
+		for (uint64_t age = 0; age < 2; age++) {
+			*aging = which || age;
+			if (ticket_key(context, which, now - age, key) &&
+				memcmp(name, key->name, sizeof(key->name)) == 0)
+				return true;
+		}
+	return false;
+}
+
+static int ticket_open(struct tls_context *context, const uint8_t *name, const uint8_t *iv,
 	uint8_t *mac, uint8_t *octets, int length)
 {
 	struct ticket_key key;
-	uint64_t now = period_now(context);
+	bool aging;
 	int result = WOLFSSL_TICKET_RET_REJECT;
-	for (uint64_t age = 0; age < 2 && result == WOLFSSL_TICKET_RET_REJECT; age++) {
-		if (!ticket_key(context, now - age, &key) ||
-			memcmp(name, key.name, sizeof(key.name)) != 0)
-			continue;
-		if (!ticket_crypt(&key, false, iv, mac, octets, (size_t)length))
-			break;
-		/* An aging ticket is good, and replaced. */
-		result = age == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_CREATE;
-	}
+	/* An aging ticket is good, and replaced. */
+	if (find_ticket_key(context, name, &key, &aging) &&
+		ticket_crypt(&key, false, iv, mac, octets, (size_t)length))
+		result = aging ? WOLFSSL_TICKET_RET_CREATE : WOLFSSL_TICKET_RET_OK;
 	explicit_bzero(&key, sizeof(key));
 	return result;
 }
@@ -131,10 +172,9 @@ int tls_session_setup(struct tls_context *context, const struct tls_settings *se
 		settings->ticket_lifetime ? settings->ticket_lifetime : LIFETIME_DEFAULT;
 	if (context->ticket_lifetime > LIFETIME_MAX)
 		context->ticket_lifetime = LIFETIME_MAX;
-	if (settings->ticket_secret)
-		memcpy(context->ticket_secret, settings->ticket_secret, TLS_TICKET_SECRET);
-	else if (getrandom(context->ticket_secret, TLS_TICKET_SECRET, 0) != TLS_TICKET_SECRET)
+	if (getrandom(context->ticket_secrets[0], TLS_TICKET_SECRET, 0) != TLS_TICKET_SECRET)
 		return -EIO;
+	context->ticket_secret_count = 1;
 	wolfSSL_CTX_set_timeout(wolf, context->ticket_lifetime);
 	if (wolfSSL_CTX_set_TicketEncCtx(wolf, context) != WOLFSSL_SUCCESS ||
 		wolfSSL_CTX_set_TicketEncCb(wolf, ticket_callback) != WOLFSSL_SUCCESS ||

@@ -155,6 +155,18 @@ static void on_metrics_timer(struct ev_loop *loop, struct ev_timer *timer, int e
 	inquiry_start(&inquiry, &admin->mailbox, admin->workers, admin->worker_count);
 }
 
+/* --- what outlives us ------------------------------------------------------ */
+
+static void on_tidy_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	struct admin *admin = timer->data;
+	struct state *state = admin->workers->group->state;
+	if (state_tidy(state))
+		settings_use_tickets(admin->settings, state);
+}
+
 /* --- sessions and disconnect --------------------------------------------- */
 
 static json_t *ask_sessions(struct worker *worker, const struct inquiry *inquiry)
@@ -227,6 +239,7 @@ int admin_reload(struct admin *admin, struct reason *why)
 		settings_unref(fresh);
 		return error;
 	}
+	settings_use_tickets(fresh, admin->workers->group->state);
 	settings_unref(admin->settings);
 	admin->settings = fresh;
 	hand_to_workers(admin);
@@ -337,7 +350,10 @@ int admin_init(struct admin *admin, struct ev_loop *loop, const struct settings_
 	};
 	mailbox_init(&admin->mailbox, loop);
 	ev_timer_init(&admin->metrics_timer, on_metrics_timer, 0., METRICS_SECONDS);
-	admin->metrics_timer.data = admin;
+	ev_timer_init(
+		&admin->tidy_timer, on_tidy_timer, STATE_TIDY_SECONDS, STATE_TIDY_SECONDS);
+	admin->metrics_timer.data = admin->tidy_timer.data = admin;
+	ev_timer_start(loop, &admin->tidy_timer);
 	if (settings->config.metrics)
 		ev_timer_start(loop, &admin->metrics_timer);
 	int error = own_directory(settings->config.socket, user, why);
@@ -350,6 +366,7 @@ void admin_fini(struct admin *admin)
 {
 	control_socket_close(admin->socket);
 	ev_timer_stop(admin->loop, &admin->metrics_timer);
+	ev_timer_stop(admin->loop, &admin->tidy_timer);
 	mailbox_fini(&admin->mailbox);
 	settings_unref(admin->settings);
 	for (size_t i = 0; i < admin->warning_count; i++)

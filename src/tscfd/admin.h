@@ -21,7 +21,7 @@ struct admin {
 	struct worker *workers;    /* borrowed */
 	unsigned worker_count;
 	uint64_t started; /* us */
-	struct ev_timer metrics_timer;
+	struct ev_timer metrics_timer, tidy_timer;
 	/* What the checks at start found wanting; shown in the status. */
 	char *warnings[ADMIN_WARNINGS];
 	size_t warning_count;

@@ -37,6 +37,7 @@ struct tscfd {
 	struct tun tun;
 	struct netlink *netlink;
 	struct worker_group group;
+	struct state *state;
 	struct ev_loop *loop;
 	struct admin admin;
 	struct route_back route_back[2];
@@ -147,6 +148,18 @@ static int open_tun(struct tscfd *tscfd, struct reason *why)
 	return error;
 }
 
+/* Leases and ticket secrets of the process before this one. */
+static int open_state(struct tscfd *tscfd, struct reason *why)
+{
+	const struct tscfd_config *config = &tscfd->settings->config;
+	struct pool_settings pool = {.ipv4 = config->ipv4, .ipv6 = config->ipv6};
+	int error = state_open(&tscfd->state, config->state_file, &pool, &tscfd->user, why);
+	tscfd->group.state = tscfd->state;
+	if (!error)
+		settings_use_tickets(tscfd->settings, tscfd->state);
+	return error;
+}
+
 static int open_workers(struct tscfd *tscfd, struct reason *why)
 {
 	tscfd->group.workers = calloc(tscfd->group.count, sizeof(*tscfd->group.workers));
@@ -158,6 +171,7 @@ static int open_workers(struct tscfd *tscfd, struct reason *why)
 	for (unsigned i = 0; !error && i < tscfd->group.count; i++)
 		error = worker_init(&tscfd->group.workers[i], &tscfd->group, i, &tscfd->tun,
 			tscfd->settings, why);
+	state_restored(tscfd->state);
 	return error;
 }
 
@@ -307,7 +321,10 @@ static int run_daemon(struct tscfd *tscfd, struct reason *why)
 		reason_set(why, "no event loop");
 		return -ENOMEM;
 	}
-	int error = open_tun(tscfd, why);
+	int error = open_state(tscfd, why);
+	if (error)
+		return error;
+	error = open_tun(tscfd, why);
 	if (!error) {
 		error = open_workers(tscfd, why);
 		if (!error)
@@ -316,6 +333,7 @@ static int run_daemon(struct tscfd *tscfd, struct reason *why)
 		netlink_close(tscfd->netlink);
 		tun_close(&tscfd->tun);
 	}
+	state_close(tscfd->state);
 	return error;
 }
 

@@ -119,6 +119,7 @@ void session_end(struct session *session, bool may_resume, const char *why)
 	if (session->lease) {
 		session->lease->tunnel = NULL;
 		pool_release(worker->pool, session->lease, may_resume, clock_now());
+		state_note(worker->group->state, session->lease);
 		session->lease = NULL;
 		worker->tunnel_count--;
 		worker->group->tunnels--;
@@ -182,6 +183,7 @@ static void on_envelope(struct lane *lane, const struct envelope *envelope)
 	if (!session->confirmed) {
 		session->confirmed = true;
 		lease_confirm(session->lease);
+		state_note(session->worker->group->state, session->lease);
 	}
 	keepalive_heard(&session->keepalive, clock_now());
 	tunnel_receive(&session->tunnel, envelope);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tscfd/state.h"
+
 enum { FILE_LIMIT = 1024 * 1024, CRL_LIMIT = 16 * 1024 * 1024 };
 
 static int read_file(const struct settings_source *source, const char *path, size_t limit,
@@ -206,12 +208,21 @@ int settings_check_reload(
 		key = "[pool]";
 	else if (a->resume_lifetime != b->resume_lifetime)
 		key = "[session] resume-lifetime";
+	else if (!same_text(a->state_file, b->state_file))
+		key = "[session] state-file";
 	else if (!same_text(a->socket, b->socket) || !same_text(a->metrics, b->metrics))
 		key = "[control]";
 	if (!key)
 		return 0;
 	reason_set(why, "%s has changed, which needs a restart; nothing was changed", key);
 	return -EINVAL;
+}
+
+void settings_use_tickets(struct settings *settings, const struct state *state)
+{
+	const struct ticket_record *tickets = state_tickets(state);
+	tls_context_set_tickets(settings->tls, tickets->current,
+		tickets->has_previous ? tickets->previous : NULL);
 }
 
 struct settings *settings_ref(struct settings *settings)

@@ -38,6 +38,10 @@ int settings_load(const struct settings_source *source, struct settings **out, s
 int settings_check_reload(
 	const struct settings *old, const struct settings *fresh, struct reason *why);
 
+/* TLS tickets by the secrets that outlive these settings. */
+struct state;
+void settings_use_tickets(struct settings *settings, const struct state *state);
+
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings *settings);
 

@@ -131,6 +131,8 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 	int error = worker->loop ? pool_new(&worker->pool, &worker->pool_settings, draw_random)
 				 : -ENOMEM;
 	if (!error)
+		error = state_restore(group->state, worker->pool);
+	if (!error)
 		error = datapath_init(
 			&worker->datapath, worker->loop, tun, index, &datapath_events, worker);
 	if (error) {

@@ -12,6 +12,7 @@
 #include "tscfd/listener.h"
 #include "tscfd/mailbox.h"
 #include "tscfd/settings.h"
+#include "tscfd/state.h"
 #include "tunnel.h"
 
 struct session;
@@ -22,6 +23,7 @@ struct worker_group {
 	struct worker *workers;
 	unsigned count;
 	_Atomic unsigned tunnels; /* for max-tunnels */
+	struct state *state;      /* borrowed; what outlives the process */
 };
 
 struct worker {

@@ -351,15 +351,17 @@ static void test_resumption(void)
 	/* Not for another name, even of the same certificate. */
 	elsewhere.host = "a.wild.example";
 	CU_ASSERT_FALSE(resumes(&pair, &elsewhere, session));
-	/* A restarted server with the same secret honours it, one with another
-	 * secret (as after a revocation) falls back to a full handshake. */
-	for (int i = 0; i < 2; i++) {
+	/* A restarted server with the same secret honours it, and so does one that
+	 * has a new secret and still knows this one; one with another secret (as
+	 * after a revocation) falls back to a full handshake. */
+	for (int i = 0; i < 3; i++) {
 		settings.ticket_secret = i == 0 ? secret : other_secret;
+		settings.old_ticket_secret = i == 1 ? secret : NULL;
 		CU_ASSERT_EQUAL_FATAL(pair_contexts(&fresh, &settings), 0);
 		tls_context_unref(pair.server.context);
 		pair.server.context = fresh.server.context;
 		fresh.server.context = NULL;
-		CU_ASSERT_EQUAL(resumes(&pair, &settings, session), i == 0);
+		CU_ASSERT_EQUAL(resumes(&pair, &settings, session), i < 2);
 		pair_close(&fresh);
 	}
 	tls_session_free(session);

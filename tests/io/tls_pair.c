@@ -103,7 +103,6 @@ int pair_contexts(struct pair *pair, const struct pair_settings *settings)
 		.require_client = !settings->no_client_auth && !settings->optional_client_auth,
 		.alpn = settings->server_alpn,
 		.ticket_lifetime = settings->ticket_lifetime,
-		.ticket_secret = settings->ticket_secret,
 	};
 	struct tls_settings client = {
 		.tls13_only = settings->client_tls13_only,
@@ -116,6 +115,9 @@ int pair_contexts(struct pair *pair, const struct pair_settings *settings)
 	if (!error)
 		error = context(&pair->client, &client, settings->client_certificate,
 			settings->client_ca, settings->client_crl, &pair->why);
+	if (!error && settings->ticket_secret)
+		tls_context_set_tickets(
+			pair->server.context, settings->ticket_secret, settings->old_ticket_secret);
 	forget(pin);
 	return error;
 }

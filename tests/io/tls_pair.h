@@ -18,7 +18,7 @@ struct pair_settings {
 	bool server_tls13_only, client_tls13_only;
 	const char *server_alpn, *client_alpn;
 	uint32_t ticket_lifetime;
-	const uint8_t *ticket_secret;
+	const uint8_t *ticket_secret, *old_ticket_secret;
 };
 
 struct end {

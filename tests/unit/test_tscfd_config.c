@@ -253,7 +253,7 @@ static void keys_without_effect(void)
 		{"[listen]\nfallback = 127.0.0.1:80\n", "fallback"},
 		{"[pool]\nsame-identity = allow\n", NULL},
 		{"[pool]\nsame-identity = replace\n", "same-identity"},
-		{"[session]\nstate-file = /x\n", "state-file"},
+		{"[session]\nstate-file = /x\n", NULL},
 		{"[session]\nlanes = 1\n", NULL},
 		{"[session]\nlanes = 2\n", "lanes"},
 		{"[control]\nmetrics = /m\n", NULL},
