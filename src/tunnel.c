@@ -31,22 +31,28 @@ static enum counter octets_sent(const struct datapath *datapath)
 
 /* --- sending: scheduler to lane ------------------------------------------ */
 
-/* Writes the envelope's header in front of the packet; returns where the
- * envelope starts. */
-static uint8_t *envelope_in_place(struct slot *slot, size_t *length)
+/* A super-packet goes as one when the peer takes such and will believe it. */
+static bool goes_whole(
+	const struct tunnel *tunnel, struct offload *offload, const struct packet *packet)
 {
-	uint8_t *packet = slot_packet(slot);
-	if (slot->offload.type == OFFLOAD_NONE) {
-		*length = ENVELOPE_HEADER + slot->length;
-		envelope_put_header(packet - ENVELOPE_HEADER, ENVELOPE_IP, slot->length);
-		return packet - ENVELOPE_HEADER;
-	}
-	uint8_t *header = packet - OFFLOAD_HEADER;
-	offload_put_wire(&slot->offload, header);
-	envelope_put_header(
-		header - ENVELOPE_HEADER, ENVELOPE_OFFLOAD, OFFLOAD_HEADER + slot->length);
-	*length = ENVELOPE_HEADER + OFFLOAD_HEADER + slot->length;
-	return header - ENVELOPE_HEADER;
+	return offload->type == OFFLOAD_NONE ||
+	       (tunnel->offload && offload_check(offload, packet, tunnel->mtu) == OFFLOAD_OK);
+}
+
+static struct staged stage_slot(struct tunnel *tunnel, struct lane *lane, struct slot *slot)
+{
+	struct stage *stage = &tunnel->datapath->stage;
+	struct packet packet;
+	if (slot->offload.type == OFFLOAD_NONE)
+		return stage_whole(stage, lane, slot);
+	if (packet_parse(slot_packet(slot), slot->length, &packet) != PACKET_OK)
+		return (struct staged){0};
+	/* Asked now: by now it may be another peer. */
+	if (goes_whole(tunnel, &slot->offload, &packet))
+		return stage_whole(stage, lane, slot);
+	struct staged cut = stage_segments(stage, lane, slot, &packet, tunnel->mtu);
+	counter_add(&tunnel->counters, COUNTER_PACKETS_CUT, cut.packets);
+	return cut;
 }
 
 /* Encrypts about PUSH_OCTETS of what the scheduler lets go; returns how much. */
@@ -54,29 +60,19 @@ static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
 {
 	struct datapath *datapath = tunnel->datapath;
 	struct lane *lane = tunnel->lane; /* a lane that fails is detached at once */
-	size_t total = 0, staged = 0;
+	size_t total = 0;
 	struct slot *slot;
 
 	while (total < PUSH_OCTETS && (slot = sched_dequeue(&tunnel->sched, now))) {
-		size_t length;
-		const uint8_t *envelope = envelope_in_place(slot, &length);
-		counter_add(&tunnel->counters, packets_sent(datapath), 1);
-		counter_add(&tunnel->counters, octets_sent(datapath), slot->length);
-		if (staged + length > sizeof(datapath->stage)) {
-			lane_send(lane, datapath->stage, staged);
-			staged = 0;
-		}
-		if (length > sizeof(datapath->stage)) {
-			lane_send(lane, envelope, length);
-		} else {
-			memcpy(datapath->stage + staged, envelope, length);
-			staged += length;
-		}
-		total += length;
+		struct staged staged = stage_slot(tunnel, lane, slot);
+		if (staged.packets == 0)
+			counter_add(&tunnel->counters, COUNTER_DROP_TOO_BIG, 1);
+		counter_add(&tunnel->counters, packets_sent(datapath), staged.packets);
+		counter_add(&tunnel->counters, octets_sent(datapath), staged.packet_octets);
+		total += staged.octets;
 		slab_give(&datapath->slab, slot);
 	}
-	if (staged)
-		lane_send(lane, datapath->stage, staged);
+	stage_empty(&datapath->stage, lane);
 	return total;
 }
 
@@ -196,9 +192,11 @@ static void enqueue_segments(struct tunnel *tunnel, const struct slot *super,
 		counter_add(&tunnel->counters, COUNTER_DROP_NOT_IP, 1);
 	for (unsigned i = 0; i < segments; i++) {
 		struct slot *slot = slab_take(slab, tunnel->mtu);
-		if (slot)
+		if (slot) {
 			slot->length = (uint32_t)offload_segment(
 				&super->offload, packet, i, slot_packet(slot), tunnel->mtu);
+			counter_add(&tunnel->counters, COUNTER_PACKETS_CUT, 1);
+		}
 		enqueue(tunnel, slot, label, now);
 	}
 }
@@ -237,12 +235,14 @@ static size_t too_big(struct datapath *datapath, const struct packet *packet, ui
 			     : 0;
 }
 
-/* A super-packet goes as one when the peer takes such and will believe it. */
-static bool goes_whole(
-	const struct tunnel *tunnel, struct offload *offload, const struct packet *packet)
+/* What the peer does not take as one is cut when it is its turn, straight into
+ * the record; but each packet of signalling and media is scheduled by itself. */
+static bool is_cut_now(const struct tunnel *tunnel, struct slot *slot, const struct packet *packet,
+	uint8_t service)
 {
-	return offload->type == OFFLOAD_NONE ||
-	       (tunnel->offload && offload_check(offload, packet, tunnel->mtu) == OFFLOAD_OK);
+	if (service == SCHED_BULK && tunnel->mtu <= STAGE_OCTETS - ENVELOPE_HEADER)
+		return false;
+	return !goes_whole(tunnel, &slot->offload, packet);
 }
 
 /* A packet's checksum is completed here when only that is missing, so that it
@@ -290,7 +290,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
 	};
 	note_media(tunnel, &label, now);
-	if (!goes_whole(tunnel, &slot->offload, &packet)) {
+	if (is_cut_now(tunnel, slot, &packet, label.service)) {
 		enqueue_segments(tunnel, slot, &packet, &label, now);
 		return;
 	}
@@ -422,6 +422,7 @@ int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct 
 	datapath->events = events;
 	datapath->owner = owner;
 	datapath->pending = NULL;
+	datapath->stage.used = 0;
 	delivery_init(&datapath->delivery, tun, queue, !datapath->sends_up);
 	datapath->scratch.parsed = on_parsed;
 	datapath->scratch.owner = datapath;

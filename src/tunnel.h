@@ -20,9 +20,9 @@
 #include "delivery.h"
 #include "io/tun.h"
 #include "lane.h"
+#include "stage.h"
 
 enum {
-	DATAPATH_STAGE = 16384, /* one full TLS record of small envelopes */
 	DATAPATH_CONTROL = CONTROL_ENCODED_MAX,
 	MEDIA_QUIET_US = 3000000, /* us; media flows until that long after its last packet */
 };
@@ -64,7 +64,7 @@ struct datapath {
 	struct counters counters;  /* of packets that belong to no tunnel */
 	struct delivery delivery;  /* from the lanes to the TUN */
 	struct lane_scratch scratch;
-	uint8_t stage[DATAPATH_STAGE];
+	struct stage stage;
 	/* ICMP errors and segments that are written back to the TUN. */
 	uint8_t answer[LANE_HEADROOM + CONTROL_MTU_MIN];
 	uint8_t control[DATAPATH_CONTROL];
