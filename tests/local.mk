@@ -205,6 +205,7 @@ IO_TESTS = \
 	tests/io/test_proxy_dial \
 	tests/io/test_proxy_find \
 	tests/io/test_sandbox \
+	tests/io/test_segments \
 	tests/io/test_sip_locate \
 	tests/io/test_sock_destroy \
 	tests/io/test_steer \
@@ -247,6 +248,8 @@ tests_io_test_proxy_find_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_proxy_find_LDADD = $(IO_TEST_LDADD:$(PROXY_LIBS)=)
 tests_io_test_sandbox_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sandbox_LDADD = $(IO_TEST_LDADD)
+tests_io_test_segments_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_segments_LDADD = $(IO_TEST_LDADD)
 tests_io_test_sip_locate_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sip_locate_LDADD = $(IO_TEST_LDADD)
 tests_io_test_sock_destroy_CPPFLAGS = $(IO_TEST_CPPFLAGS)
@@ -282,6 +285,7 @@ endif
 
 if FUZZ
 FUZZERS = \
+	tests/fuzz/fuzz_coalesce \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_control_socket \
@@ -293,6 +297,8 @@ FUZZERS = \
 	tests/fuzz/fuzz_sip \
 	tests/fuzz/fuzz_stun
 noinst_PROGRAMS = $(FUZZERS)
+tests_fuzz_fuzz_coalesce_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_coalesce_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_config_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_control_LDADD = libcore.a $(INIH_LIBS)
