@@ -56,7 +56,7 @@ void traversal_set_target(struct traversal *traversal, enum traversal_step step,
  * had its turn, or gets it, within the same sum. */
 uint64_t traversal_bound(const struct traversal_config *config)
 {
-	uint64_t sum = 2 * config->confirm_timeout;
+	uint64_t sum = 2 * config->confirm_timeout + TRAVERSAL_REDIAL_US;
 	for (unsigned i = 0; i < TRAVERSAL_STEPS; i++)
 		sum += config->timeout[i];
 	return sum;
@@ -76,6 +76,24 @@ static void note(struct traversal_record *record, const struct traversal_event *
 		copy_clean(record->target, sizeof(record->target), event->target);
 	if (event->words)
 		copy_clean(record->words, sizeof(record->words), event->words);
+}
+
+/* Nobody listens there, at this moment. */
+static bool is_absent(enum traversal_cause cause)
+{
+	return cause == TRAVERSAL_CAUSE_RESET || cause == TRAVERSAL_CAUSE_UNREACHABLE ||
+	       cause == TRAVERSAL_CAUSE_PROXY_GATEWAY;
+}
+
+static void redial_later(struct traversal *traversal, enum traversal_step step)
+{
+	uint64_t at = traversal->now + (TRAVERSAL_REDIAL_FIRST_US << traversal->redials);
+	if (!traversal->lost || at >= traversal->redial_until ||
+		!is_absent(traversal->steps[step].cause))
+		return;
+	traversal->redials++;
+	traversal->redial_at = at;
+	traversal->redial_again = traversal_step_path(step);
 }
 
 /* The step has its result; `record` holds all but the state. */
@@ -100,10 +118,12 @@ static void finish(
 	 * other failure only shows that the old way is gone. */
 	bool counts = state == TRAVERSAL_STEP_REFUSED ||
 		      (step == TRAVERSAL_PROXY && traversal->proxy_stands);
-	if (counts && !traversal->confirmed)
+	if (counts && !traversal->confirmed) {
 		traversal->redial = TRAVERSAL_PATH_NONE;
-	else
+	} else {
+		redial_later(traversal, step);
 		traversal_forget_redial(traversal);
+	}
 }
 
 static void on_result(struct traversal *traversal, const struct traversal_event *event)
@@ -185,6 +205,25 @@ static void on_alive(struct traversal *traversal)
 	traversal_advance(traversal);
 }
 
+/* us until it is dialled again. */
+static uint64_t wait_after_loss(struct traversal *traversal, enum traversal_cause cause)
+{
+	bool told = cause == TRAVERSAL_CAUSE_RESET || cause == TRAVERSAL_CAUSE_SHUTTING_DOWN;
+	uint64_t wait = 0;
+	if (traversal->now < traversal->tunnel_since + TRAVERSAL_SHORT_LIFE_US) {
+		/* Up and lost, up and lost: not as fast as the network allows.  A
+		 * call is spared the first of these waits. */
+		bool spared = traversal->media && traversal->backoff.failures == 0;
+		wait = backoff_next(&traversal->backoff, traversal->random, 0);
+		if (spared)
+			wait = 0;
+	} else {
+		backoff_reset(&traversal->backoff);
+	}
+	uint64_t spread = TRAVERSAL_SPREAD_US * traversal->random >> 32;
+	return told && !traversal->media && spread > wait ? spread : wait;
+}
+
 static void on_lost(struct traversal *traversal, const struct traversal_event *event)
 {
 	struct traversal_finding finding = {
@@ -212,16 +251,15 @@ static void on_lost(struct traversal *traversal, const struct traversal_event *e
 	traversal_set_kernel(traversal, TRAVERSAL_KERNEL_UNREACHABLE);
 	traversal_find(traversal, &finding, words);
 
-	bool short_lived = traversal->now < traversal->tunnel_since + TRAVERSAL_SHORT_LIFE_US;
+	traversal->redials = 0;
+	traversal->redial_until = traversal->media ? traversal->now + TRAVERSAL_REDIAL_US : 0;
+	uint64_t wait = wait_after_loss(traversal, event->cause);
 	if (traversal->running && traversal->redial != TRAVERSAL_PATH_NONE) {
 		traversal_forget_tunnel_steps(traversal);
 		traversal_advance(traversal);
-	} else if (short_lived) {
-		/* Up and lost, up and lost: not as fast as the network allows. */
-		traversal_rest(traversal,
-			traversal->now + backoff_next(&traversal->backoff, traversal->random, 0));
+	} else if (wait) {
+		traversal_rest(traversal, traversal->now + wait);
 	} else {
-		backoff_reset(&traversal->backoff);
 		traversal_begin(traversal, traversal->last);
 	}
 }
@@ -337,6 +375,9 @@ static void on_timer(struct traversal *traversal)
 	if (traversal->now >= traversal->restart_at) {
 		traversal->restarts += traversal->running;
 		begin_on_new_network(traversal);
+	} else if (traversal->redial_again != TRAVERSAL_PATH_NONE &&
+		   traversal->now >= traversal->redial_at) {
+		traversal_redial(traversal);
 	} else if (!traversal->running && traversal->now >= traversal->next_run) {
 		traversal_begin(traversal, traversal->lost ? traversal->last : TRAVERSAL_PATH_NONE);
 	} else {
@@ -351,6 +392,8 @@ static uint64_t earliest(const struct traversal *traversal)
 		at = traversal->confirm_at;
 	if (!traversal->running && traversal->next_run < at)
 		at = traversal->next_run;
+	if (traversal->redial_again != TRAVERSAL_PATH_NONE && traversal->redial_at < at)
+		at = traversal->redial_at;
 	for (unsigned i = 0; i < TRAVERSAL_STEPS; i++) {
 		const struct traversal_record *record = &traversal->steps[i];
 		if (record->state == TRAVERSAL_RUNNING && record->deadline < at)

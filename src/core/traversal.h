@@ -25,7 +25,12 @@
  *     that path is a confirmed tunnel.
  *   - A run ends after traversal_bound() at the latest, whatever happens
  *     outside; at most TRAVERSAL_RESTARTS new networks put that off.
- *   - While media flows nothing is switched by choice. */
+ *   - While media flows nothing is switched by choice.
+ *   - A tunnel that is lost with media on it is dialled at once and, if its
+ *     TSCF is just not there, again for TRAVERSAL_REDIAL_US, before anything
+ *     else is concluded: a restart takes a moment.  One that was idle when its
+ *     TSCF closed it waits for a moment of its own within TRAVERSAL_SPREAD_US,
+ *     so that the TSCF's thousand others do not come back together. */
 #ifndef TSCF_CORE_TRAVERSAL_H
 #define TSCF_CORE_TRAVERSAL_H
 
@@ -52,6 +57,9 @@ enum {
 /* All in us. */
 #define TRAVERSAL_SETTLE_US       UINT64_C(1000000)   /* new networks come in bursts */
 #define TRAVERSAL_CHECK_US        UINT64_C(2000000)   /* for a sign of life on a new network */
+#define TRAVERSAL_REDIAL_US       UINT64_C(3000000)   /* a lost call's tunnel is dialled, ... */
+#define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)     /* ... this apart at first, then twice it */
+#define TRAVERSAL_SPREAD_US       UINT64_C(30000000)  /* idle clients of a TSCF that went away */
 #define TRAVERSAL_SHORT_LIFE_US   UINT64_C(30000000)  /* a tunnel lost sooner waits (backoff) */
 #define TRAVERSAL_APART_US        UINT64_C(60000000)  /* between two direct successes */
 #define TRAVERSAL_QUIET_US        UINT64_C(60000000)  /* without media before a move by choice */
@@ -282,21 +290,24 @@ struct traversal {
 	/* The rest is nobody's business but ours. */
 	uint64_t now;
 	uint32_t random;
-	struct traversal_record in_use; /* of the tunnel's step, as it passed */
-	enum traversal_path last;       /* that worked */
-	enum traversal_path redial;     /* dialled out of order; none */
-	bool lost;                      /* a tunnel, and no verdict since */
-	bool silent;                    /* the tunnel has not answered since the new network */
-	uint64_t check_until;           /* us, patience with a silent tunnel that carries media */
-	uint64_t confirm_at;            /* us, deadline */
-	uint64_t tunnel_since;          /* us, confirmed */
-	bool from_direct;               /* the unconfirmed path replaces a direct one */
-	bool direct_works;              /* beside the tunnel, ... */
-	uint64_t direct_since;          /* ... since then without a failure, us */
-	bool media, media_known;        /* flows now; has ever flowed */
-	uint64_t media_last;            /* us */
-	bool awaits_quiet;              /* a decision is put off until media ends */
-	enum traversal_report report;   /* of this network, about the direct path */
+	struct traversal_record in_use;   /* of the tunnel's step, as it passed */
+	enum traversal_path last;         /* that worked */
+	enum traversal_path redial;       /* dialled out of order; none */
+	bool lost;                        /* a tunnel, and no verdict since */
+	enum traversal_path redial_again; /* waits for redial_at; none */
+	uint64_t redial_at, redial_until; /* us */
+	unsigned redials;                 /* since the loss */
+	bool silent;                      /* the tunnel has not answered since the new network */
+	uint64_t check_until;             /* us, patience with a silent tunnel that carries media */
+	uint64_t confirm_at;              /* us, deadline */
+	uint64_t tunnel_since;            /* us, confirmed */
+	bool from_direct;                 /* the unconfirmed path replaces a direct one */
+	bool direct_works;                /* beside the tunnel, ... */
+	uint64_t direct_since;            /* ... since then without a failure, us */
+	bool media, media_known;          /* flows now; has ever flowed */
+	uint64_t media_last;              /* us */
+	bool awaits_quiet;                /* a decision is put off until media ends */
+	enum traversal_report report;     /* of this network, about the direct path */
 	enum traversal_report reported_inside; /* about the tunnel: for people only */
 	bool proxy_stands;                     /* proxy-auth is not asked again on its own */
 	unsigned restarts;                     /* of this run, by new networks */

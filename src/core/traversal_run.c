@@ -82,6 +82,15 @@ void traversal_forget_redial(struct traversal *traversal)
 	traversal->redial = TRAVERSAL_PATH_NONE;
 }
 
+void traversal_redial(struct traversal *traversal)
+{
+	enum traversal_path path = traversal->redial_again;
+	traversal->redial_again = TRAVERSAL_PATH_NONE;
+	traversal->redial = path;
+	traversal_start_step(traversal, traversal_path_step(path));
+	traversal_advance(traversal);
+}
+
 /* A proxy that wants credentials is not asked again until the network changes
  * or somebody wants it: its verdict stands. */
 static bool stands(const struct traversal *traversal, enum traversal_step step)
@@ -112,6 +121,7 @@ void traversal_rest(struct traversal *traversal, uint64_t next_run)
 {
 	traversal_cancel_all(traversal);
 	traversal->running = false;
+	traversal->redial_again = TRAVERSAL_PATH_NONE;
 	traversal->restarts = 0;
 	traversal->next_run = next_run;
 	if (traversal->run_again)
@@ -345,6 +355,7 @@ void traversal_begin(struct traversal *traversal, enum traversal_path redial)
 {
 	traversal_cancel_all(traversal);
 	traversal->running = true;
+	traversal->redial_again = TRAVERSAL_PATH_NONE;
 	traversal->run_again = traversal->awaits_quiet = false;
 	traversal->run_started = traversal->now;
 	traversal->restart_at = TRAVERSAL_NEVER;
@@ -367,6 +378,8 @@ void traversal_advance(struct traversal *traversal)
 		return;
 	use_redial(traversal);
 	run_step1(traversal);
+	if (traversal->redial_again != TRAVERSAL_PATH_NONE)
+		return;
 	bool has_tunnel = traversal_path_is_tunnel(traversal->path);
 	enum step1 step1 = traversal_step1(traversal);
 	if (traversal->config.overlap && traversal->path == TRAVERSAL_PATH_NONE &&

@@ -65,6 +65,8 @@ void traversal_cancel_step(struct traversal *traversal, enum traversal_step step
 void traversal_cancel_all(struct traversal *traversal);
 /* The dial out of order has failed: the step has its turn in the run still. */
 void traversal_forget_redial(struct traversal *traversal);
+/* Dials out of order once more. */
+void traversal_redial(struct traversal *traversal);
 /* The records of steps 2 and 3 speak of a tunnel that is gone. */
 void traversal_forget_tunnel_steps(struct traversal *traversal);
 /* Starts a new run; `redial` is dialled at once (none: PATH_NONE). */

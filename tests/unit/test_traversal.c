@@ -402,7 +402,7 @@ static void test_configure(void)
 	CU_ASSERT(config.overlap && !config.require_media);
 	CU_ASSERT_EQUAL(config.timeout[TRAVERSAL_SIP], 1);
 	CU_ASSERT_EQUAL(config.timeout[TRAVERSAL_PROXY], 4);
-	CU_ASSERT_EQUAL(traversal_bound(&config), 20000010);
+	CU_ASSERT_EQUAL(traversal_bound(&config), 20000010 + TRAVERSAL_REDIAL_US);
 }
 
 static const struct unit_test tests[] = {

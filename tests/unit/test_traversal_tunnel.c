@@ -98,6 +98,73 @@ static void test_loss(void)
 	RUN_ALL(scripts);
 }
 
+/* The TSCF was restarted: who has a call comes back at once, the others when
+ * they please. */
+static void test_restart(void)
+{
+	static const struct traversal_script scripts[] = {
+		{"idle, closed by the TSCF: within half a minute", "no-nat",
+			UP "100 lost reset | kernel unreachable, publish unknown/strict/lost, "
+			   "timer 115\n"
+			   "115 timer | start tls, start sip\n"
+			   "115.1 tls passed | use tls\n"
+			   "115.2 confirmed | kernel tunnel, publish tunnel/unknown/resumed\n"},
+		{"idle, and told that it shuts down", "no-nat",
+			UP "100 lost shutting-down | kernel unreachable, "
+			   "publish unknown/strict/lost, timer 115\n"
+			   "101 kick | start tls, start sip\n"},
+		{"idle, short-lived: the longer of both waits", "no-nat",
+			UP "6 lost reset | kernel unreachable, publish unknown/strict/lost, "
+			   "timer 21\n"},
+		{"idle, and the network is to blame", "no-nat",
+			UP "100 lost timeout | kernel unreachable, start tls, start sip, "
+			   "publish unknown/strict/lost\n"},
+		{"with media, before anything else is concluded", "no-nat",
+			UP "99 media on | \n"
+			   "100 lost reset | kernel unreachable, start tls, start sip, "
+			   "publish unknown/strict/lost, timer 104\n"
+			   "100 tls failed reset | timer 100.05\n"
+			   "100 sip failed reset | \n"
+			   "100.05 timer | start tls\n"
+			   "100.05 tls failed reset | timer 100.15\n"
+			   "100.15 timer | start tls, timer 106.15\n"
+			   "100.2 tls passed | use tls\n"
+			   "100.3 confirmed | kernel tunnel, publish tunnel/strict/reset\n"},
+		{"with media, and it does not come back", "no-nat no-proxy",
+			UP "99 media on | \n"
+			   "100 lost reset | kernel unreachable, start tls, start sip, "
+			   "publish unknown/strict/lost\n"
+			   "100 tls failed reset | timer 100.05\n"
+			   "100 sip failed reset | \n"
+			   "102 timer | start tls\n"
+			   "102.9 tls failed unreachable | start tls\n"
+			   "103 tls failed reset | kernel absent, publish dead/strict/reset\n"},
+		{"with media, short-lived: spared once", "no-nat",
+			UP "5 media on | \n"
+			   "6 lost reset | kernel unreachable, start tls, start sip, "
+			   "publish unknown/strict/lost\n"
+			   "6.1 tls passed | use tls\n"
+			   "6.2 confirmed | kernel tunnel, publish tunnel/unknown/resumed\n"
+			   "6.3 lost reset | kernel unreachable, cancel sip, "
+			   "publish unknown/unknown/lost, timer 7.05\n"},
+		{"with media, by a proxy that finds nobody", "no-nat",
+			UP_BY_PROXY "99 media on | \n"
+				    "100 lost reset | kernel unreachable, start proxy, start sip, "
+				    "publish unknown/strict/lost\n"
+				    "100.1 proxy failed proxy-gateway | timer 100.15\n"
+				    "100.15 timer | start proxy\n"
+				    "100.2 proxy passed | use proxy\n"},
+		{"with media, on another network meanwhile", "no-nat",
+			UP "99 media on | \n"
+			   "100 lost reset | kernel unreachable, start tls, start sip, "
+			   "publish unknown/strict/lost\n"
+			   "100 tls failed reset | timer 100.05\n"
+			   "102 network | cancel sip, start tls, start sip, "
+			   "publish unknown/unknown/new-network, timer 106\n"},
+	};
+	RUN_ALL(scripts);
+}
+
 static void test_new_network(void)
 {
 	static const struct traversal_script scripts[] = {
@@ -366,6 +433,7 @@ static void test_early_timer(void)
 
 static const struct unit_test tests[] = {
 	{"loss", test_loss},
+	{"restart of the TSCF", test_restart},
 	{"new network", test_new_network},
 	{"return to direct", test_return},
 	{"a better step", test_better_step},

@@ -103,7 +103,7 @@ static bool parse_event(char *words[WORDS], struct traversal_event *event)
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (strcmp(plain[i].name, words[0]) == 0) {
 			event->kind = plain[i].kind;
-			return true;
+			return !words[1][0] || find_cause(words[1], &event->cause);
 		}
 	if (strcmp(words[0], "report") == 0) {
 		event->kind = TRAVERSAL_EVENT_REPORT;

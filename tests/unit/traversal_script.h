@@ -7,7 +7,7 @@
  *   4    timer             | cancel sip, start nat
  *   5    nat failed reset  | start tls, timer 11
  *
- * Events: start, network, resume, kick, timer, confirmed, alive, lost,
+ * Events: start, network, resume, kick, timer, confirmed, alive, lost [CAUSE],
  * report ok|failed, media on, media off LAST, and STEP with passed [nat]
  * [signalling], failed CAUSE, skipped CAUSE, refused CAUSE [RETRY], progress
  * CAUSE.  Actions: start STEP, cancel STEP, use PATH, leave, check, kernel
