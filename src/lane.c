@@ -5,8 +5,6 @@
 #include "lane.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -213,12 +211,10 @@ void lane_flush(struct lane *lane)
 
 /* --- life ---------------------------------------------------------------- */
 
-/* Neither may fail a connection: they only make it better. */
-static void tune_socket(int fd)
+void lane_look(struct lane *lane, uint64_t now)
 {
-	int on = 1, unsent = LANE_SENDBUF_UNSENT;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	if (lane_tcp_read(&lane->tcp, lane->fd, now))
+		lane_tcp_bound_unsent(&lane->tcp, lane->fd);
 }
 
 void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
@@ -233,7 +229,7 @@ void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
 		.owner = owner,
 		.scratch = scratch,
 	};
-	tune_socket(fd);
+	lane_tcp_tune(&lane->tcp, fd);
 	ev_io_init(&lane->readable, on_readable, fd, EV_READ);
 	ev_io_init(&lane->writable, on_writable, fd, EV_WRITE);
 	ev_set_priority(&lane->readable, -1);
@@ -272,6 +268,14 @@ void lane_stop(struct lane *lane)
 	if (lane->state != LANE_HANDSHAKE)
 		tls_close(lane->tls);
 	lane->state = LANE_STOPPED;
+}
+
+void lane_finish(struct lane *lane)
+{
+	if (lane->state != LANE_OPEN)
+		return;
+	tls_close(lane->tls);
+	shutdown(lane->fd, SHUT_WR);
 }
 
 void lane_close(struct lane *lane)

@@ -11,13 +11,14 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "core/control.h"
 #include "core/envelope.h"
+#include "io/lane_tcp.h"
 #include "io/tls.h"
 
 enum {
-	LANE_SCRATCH = 256 * 1024,        /* octets of plaintext parsed in one go */
-	LANE_HEADROOM = 16,               /* writable octets in front of every payload */
-	LANE_SENDBUF_UNSENT = 128 * 1024, /* TCP_NOTSENT_LOWAT */
+	LANE_SCRATCH = 256 * 1024, /* octets of plaintext parsed in one go */
+	LANE_HEADROOM = 16,        /* writable octets in front of every payload */
 };
 
 /* Plaintext on its way from tls_read to the parser; one per thread. */
@@ -63,6 +64,9 @@ struct lane {
 	struct tls *tls; /* owned */
 	int fd;          /* owned */
 	enum lane_state state;
+	uint8_t index;                 /* in its tunnel: 0 for the first, then what Join said */
+	enum control_lane_class class; /* what it is for */
+	struct lane_tcp tcp;
 	const struct lane_events *events;
 	void *owner;
 	struct lane_scratch *scratch; /* borrowed, shared by the thread's lanes */
@@ -75,6 +79,9 @@ void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
 	const struct lane_events *events, void *owner, struct lane_scratch *scratch);
 /* Stops watching; `ended` is not called any more.  Says close_notify. */
 void lane_stop(struct lane *lane);
+/* Says close_notify and sends nothing more, but reads on until the peer has
+ * closed as well. */
+void lane_finish(struct lane *lane);
 /* Frees what it owns. Not from within its events. */
 void lane_close(struct lane *lane);
 /* Hands a lane from one thread to another.  From within `envelope`: this
@@ -95,6 +102,15 @@ static inline bool lane_is_ready(const struct lane *lane)
 /* Encrypts; the octets leave with the next lane_flush. */
 void lane_send(struct lane *lane, const uint8_t *octets, size_t length);
 void lane_flush(struct lane *lane);
+
+/* Asks the kernel how its connection does, and adapts how much may wait there. */
+void lane_look(struct lane *lane, uint64_t now);
+/* The same, if what is known of it is old. */
+static inline void lane_look_at_times(struct lane *lane, uint64_t now)
+{
+	if (now - lane->tcp.read_at >= LANE_TCP_SAMPLE_US)
+		lane_look(lane, now);
+}
 
 /* Gives back memory that an idle lane does not need. */
 void lane_trim(struct lane *lane);

@@ -17,6 +17,8 @@ enum {
 	TUN_OCTETS = 512 * 1024,    /* and octets, whichever comes first */
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
+	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
+	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
 };
 
 static enum counter packets_sent(const struct datapath *datapath)
@@ -55,33 +57,82 @@ static struct staged stage_slot(struct tunnel *tunnel, struct lane *lane, struct
 	return cut;
 }
 
-/* Encrypts about PUSH_OCTETS of what the scheduler lets go; returns how much. */
-static size_t encrypt_batch(struct tunnel *tunnel, uint64_t now)
+/* One packet on its way, as far as the stage; takes the slot.  Returns how many
+ * octets of envelope came of it. */
+static size_t send_slot(struct tunnel *tunnel, struct lane *lane, struct slot *slot)
 {
 	struct datapath *datapath = tunnel->datapath;
-	struct lane *lane = tunnel->lane; /* a lane that fails is detached at once */
+	struct staged staged = stage_slot(tunnel, lane, slot);
+	if (staged.packets == 0)
+		counter_add(&tunnel->counters, COUNTER_DROP_TOO_BIG, 1);
+	counter_add(&tunnel->counters, packets_sent(datapath), staged.packets);
+	counter_add(&tunnel->counters, octets_sent(datapath), staged.packet_octets);
+	slab_give(&datapath->slab, slot);
+	return staged.octets;
+}
+
+/* Encrypts about PUSH_OCTETS of what the scheduler lets go of these classes;
+ * returns how much. */
+static size_t encrypt_batch(
+	struct tunnel *tunnel, struct lane *lane, unsigned classes, uint64_t now)
+{
 	size_t total = 0;
 	struct slot *slot;
-
-	while (total < PUSH_OCTETS && (slot = sched_dequeue(&tunnel->sched, now))) {
-		struct staged staged = stage_slot(tunnel, lane, slot);
-		if (staged.packets == 0)
-			counter_add(&tunnel->counters, COUNTER_DROP_TOO_BIG, 1);
-		counter_add(&tunnel->counters, packets_sent(datapath), staged.packets);
-		counter_add(&tunnel->counters, octets_sent(datapath), staged.packet_octets);
-		total += staged.octets;
-		slab_give(&datapath->slab, slot);
-	}
-	stage_empty(&datapath->stage, lane);
+	while (total < PUSH_OCTETS && (slot = sched_dequeue_from(&tunnel->sched, classes, now)))
+		total += send_slot(tunnel, lane, slot);
+	stage_empty(&tunnel->datapath->stage, lane);
 	return total;
 }
 
+/* One packet, in a record of its own, sent at once. */
+static void encrypt_one(struct tunnel *tunnel, struct lane *lane, struct slot *slot, uint64_t now)
+{
+	size_t length = send_slot(tunnel, lane, slot);
+	stage_empty(&tunnel->datapath->stage, lane);
+	lane_flush(lane);
+	lane_set_sent(&tunnel->lanes, lane, (uint32_t)length, now);
+}
+
+/* Each packet takes the lane that is best for it now.  One that must wait for
+ * its lane holds up its class, and no other. */
+static void push_realtime(struct tunnel *tunnel, uint64_t now)
+{
+	unsigned classes = REALTIME_CLASSES;
+	struct slot *slot;
+	while (classes && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
+		struct lane *lane = lane_set_choose(&tunnel->lanes, slot, now);
+		if (!lane) {
+			sched_put_back(&tunnel->sched, slot);
+			classes &= ~(1U << slot->service);
+			continue;
+		}
+		encrypt_one(tunnel, lane, slot, now);
+	}
+}
+
 /* Nothing is encrypted before the socket has taken what was. */
+static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned classes, uint64_t now)
+{
+	while (lane_is_ready(lane) && encrypt_batch(tunnel, lane, classes, now) > 0)
+		lane_flush(lane);
+}
+
+/* A lane that fails leaves the set at once, but lives until the loop turns. */
 static void push(struct tunnel *tunnel, uint64_t now)
 {
-	struct lane *lane;
-	while ((lane = tunnel->lane) && lane_is_ready(lane) && encrypt_batch(tunnel, now) > 0)
-		lane_flush(lane);
+	struct lane *lane = lane_set_first(&tunnel->lanes);
+	if (!lane)
+		return;
+	if (tunnel->lanes.count == 1) {
+		push_through(tunnel, lane, ALL_CLASSES, now);
+		lane_look_at_times(lane, now);
+		return;
+	}
+	lane_set_look(&tunnel->lanes, now);
+	push_realtime(tunnel, now);
+	lane = lane_set_for_bulk(&tunnel->lanes, now);
+	if (lane)
+		push_through(tunnel, lane, 1U << SCHED_BULK, now);
 }
 
 static void add_pending(struct tunnel *tunnel)
@@ -126,12 +177,10 @@ void tunnel_writable(struct tunnel *tunnel)
 		add_pending(tunnel);
 }
 
-void tunnel_control(struct tunnel *tunnel, const struct control_message *message)
+void tunnel_control_on(
+	struct tunnel *tunnel, struct lane *lane, const struct control_message *message)
 {
 	struct datapath *datapath = tunnel->datapath;
-	struct lane *lane = tunnel->lane; /* a lane that fails is detached at once */
-	if (!lane)
-		return;
 	/* Who asks and never reads the answers must not fill our memory. */
 	if (tls_unsent(lane->tls) > UNREAD_OCTETS) {
 		counter_add(&tunnel->counters, COUNTER_DROP_UNREAD, 1);
@@ -140,6 +189,13 @@ void tunnel_control(struct tunnel *tunnel, const struct control_message *message
 	size_t length = control_encode(message, datapath->control, sizeof(datapath->control));
 	lane_send(lane, datapath->control, length);
 	lane_flush(lane);
+}
+
+void tunnel_control(struct tunnel *tunnel, const struct control_message *message)
+{
+	struct lane *lane = lane_set_first(&tunnel->lanes);
+	if (lane)
+		tunnel_control_on(tunnel, lane, message);
 }
 
 /* --- TUN to scheduler ---------------------------------------------------- */
@@ -154,6 +210,7 @@ static void write_answer(struct datapath *datapath, size_t length)
 struct label {
 	uint32_t flow;
 	uint8_t service;
+	bool spread;
 };
 
 static void note_media(struct tunnel *tunnel, const struct label *label, uint64_t now)
@@ -177,6 +234,7 @@ static void enqueue(
 	}
 	slot->flow = label->flow;
 	slot->service = label->service;
+	slot->spread = label->spread;
 	slot->arrived = now;
 	sched_enqueue(&tunnel->sched, slot, now);
 	add_pending(tunnel);
@@ -288,8 +346,11 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 	struct label label = {
 		.flow = packet_flow(&packet, datapath->flow_key),
 		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
+		.spread = lane_may_spread(&packet),
 	};
 	note_media(tunnel, &label, now);
+	if (tunnel->demand)
+		lane_demand_packet(tunnel->demand, label.service, slot->length, true, now);
 	if (is_cut_now(tunnel, slot, &packet, label.service)) {
 		enqueue_segments(tunnel, slot, &packet, &label, now);
 		return;
@@ -340,6 +401,9 @@ static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet 
 		counter_add(&tunnel->counters, why, 1);
 		return;
 	}
+	if (tunnel->demand)
+		lane_demand_packet(tunnel->demand, sched_classify(&datapath->policy, packet),
+			(uint32_t)packet->length, false, clock_now());
 	delivery_add(&datapath->delivery, &tunnel->counters, packet, octets, offload);
 }
 
@@ -349,7 +413,7 @@ static void on_parsed(void *owner)
 	delivery_flush(&datapath->delivery);
 }
 
-static void receive_packet(struct tunnel *tunnel, uint8_t *octets, size_t length)
+static void receive_packet(struct tunnel *tunnel, struct lane *lane, uint8_t *octets, size_t length)
 {
 	static const struct offload plain;
 	struct packet packet;
@@ -358,22 +422,23 @@ static void receive_packet(struct tunnel *tunnel, uint8_t *octets, size_t length
 		struct reason why;
 		reason_set(&why, "an IP envelope without exactly one IP packet: %s",
 			packet_result_name(result));
-		lane_protocol_error(tunnel->lane, why.text);
+		lane_protocol_error(lane, why.text);
 		return;
 	}
 	deliver(tunnel, octets, &packet, &plain);
 }
 
-static void receive_offloaded(struct tunnel *tunnel, uint8_t *octets, size_t length)
+static void receive_offloaded(
+	struct tunnel *tunnel, struct lane *lane, uint8_t *octets, size_t length)
 {
 	struct packet packet;
 	struct offload offload;
 	struct reason why;
 
 	if (!tunnel->offload || length <= OFFLOAD_HEADER) {
-		lane_protocol_error(tunnel->lane,
-			tunnel->offload ? "an offload envelope without a packet"
-					: "an offload envelope, which was not negotiated");
+		lane_protocol_error(
+			lane, tunnel->offload ? "an offload envelope without a packet"
+					      : "an offload envelope, which was not negotiated");
 		return;
 	}
 	offload_get_wire(octets, &offload);
@@ -383,27 +448,28 @@ static void receive_offloaded(struct tunnel *tunnel, uint8_t *octets, size_t len
 	if (parsed != PACKET_OK) {
 		reason_set(&why, "an offload envelope without exactly one IP packet: %s",
 			packet_result_name(parsed));
-		lane_protocol_error(tunnel->lane, why.text);
+		lane_protocol_error(lane, why.text);
 		return;
 	}
 	enum offload_result checked = offload_check(&offload, &packet, tunnel->mtu);
 	if (checked != OFFLOAD_OK) {
 		reason_set(&why, "an offload header that does not fit its packet: %s",
 			offload_result_name(checked));
-		lane_protocol_error(tunnel->lane, why.text);
+		lane_protocol_error(lane, why.text);
 		return;
 	}
 	deliver(tunnel, octets, &packet, &offload);
 }
 
-void tunnel_receive(struct tunnel *tunnel, const struct envelope *envelope)
+void tunnel_receive(struct tunnel *tunnel, struct lane *lane, const struct envelope *envelope)
 {
 	if (envelope->type == ENVELOPE_IP)
-		receive_packet(tunnel, envelope->payload, envelope->length);
+		receive_packet(tunnel, lane, envelope->payload, envelope->length);
 	else if (envelope->type == ENVELOPE_OFFLOAD)
-		receive_offloaded(tunnel, envelope->payload, envelope->length);
+		receive_offloaded(tunnel, lane, envelope->payload, envelope->length);
 	else if (envelope->type == ENVELOPE_CONTROL)
-		tunnel->datapath->events->control(tunnel, envelope->payload, envelope->length);
+		tunnel->datapath->events->control(
+			tunnel, lane, envelope->payload, envelope->length);
 	else
 		counter_add(&tunnel->counters, COUNTER_UNKNOWN_ENVELOPES, 1);
 }
@@ -469,9 +535,24 @@ void tunnel_fini(struct tunnel *tunnel)
 
 void tunnel_attach(struct tunnel *tunnel, struct lane *lane, uint16_t mtu, bool offload)
 {
-	tunnel->lane = lane;
+	lane_set_clear(&tunnel->lanes);
 	tunnel->mtu = mtu;
 	tunnel->offload = offload;
 	if (lane)
-		tunnel_writable(tunnel);
+		tunnel_add_lane(tunnel, lane);
+}
+
+bool tunnel_add_lane(struct tunnel *tunnel, struct lane *lane)
+{
+	if (!lane_set_add(&tunnel->lanes, lane))
+		return false;
+	tunnel_writable(tunnel);
+	return true;
+}
+
+void tunnel_remove_lane(struct tunnel *tunnel, struct lane *lane)
+{
+	lane_set_remove(&tunnel->lanes, lane);
+	/* What waited for it may go on another. */
+	tunnel_writable(tunnel);
 }

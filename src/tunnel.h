@@ -6,7 +6,7 @@
  *
  * A datapath is what one thread has: a TUN queue, the memory for packets in
  * flight, and a list of the tunnels that have something to send. A tunnel is
- * one peer: a scheduler in front of its lane.  Towards the TUN nothing is
+ * one peer: a scheduler in front of its lanes.  Towards the TUN nothing is
  * queued: the kernel takes a packet or it is dropped and counted.
  *
  * The two programs differ in two questions, which they answer by callbacks:
@@ -16,10 +16,11 @@
 #define TSCF_TUNNEL_H
 
 #include "core/control.h"
+#include "core/lane_demand.h"
 #include "core/sched.h"
 #include "delivery.h"
 #include "io/tun.h"
-#include "lane.h"
+#include "lane_set.h"
 #include "stage.h"
 
 enum {
@@ -37,8 +38,9 @@ struct datapath_events {
 		uint8_t *icmp, size_t *answer);
 	/* May this packet, received through `tunnel`, go to the TUN? */
 	bool (*admit)(struct tunnel *tunnel, const struct packet *packet, enum counter *drop);
-	/* A control message (the payload of its envelope). */
-	void (*control)(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+	/* A control message (the payload of its envelope), and whence it came. */
+	void (*control)(
+		struct tunnel *tunnel, struct lane *lane, const uint8_t *payload, size_t length);
 	/* The first packet of audio or video from the TUN after MEDIA_QUIET_US
 	 * without one; may be NULL. */
 	void (*media)(struct tunnel *tunnel);
@@ -72,12 +74,13 @@ struct datapath {
 
 struct tunnel {
 	struct datapath *datapath; /* borrowed */
-	struct lane *lane;         /* borrowed; NULL while there is none */
+	struct lane_set lanes;     /* empty while there is none */
 	struct sched sched;
 	struct counters counters;
-	uint16_t mtu;        /* inner */
-	bool offload;        /* both ends take type-0x81 envelopes */
-	uint64_t last_media; /* us, when audio or video was last sent; 0: never */
+	uint16_t mtu;               /* inner */
+	bool offload;               /* both ends take type-0x81 envelopes */
+	uint64_t last_media;        /* us, when audio or video was last sent; 0: never */
+	struct lane_demand *demand; /* borrowed; NULL where the peer decides on lanes */
 	bool is_pending;
 	struct tunnel *pending_next;
 	void *owner;
@@ -93,14 +96,22 @@ void datapath_resume(struct datapath *datapath);
 
 void tunnel_init(struct tunnel *tunnel, struct datapath *datapath, void *owner);
 void tunnel_fini(struct tunnel *tunnel);
-/* From now on packets flow through this lane (NULL: they wait). */
+/* From now on packets flow through this lane alone (NULL: they wait). */
 void tunnel_attach(struct tunnel *tunnel, struct lane *lane, uint16_t mtu, bool offload);
+/* One lane more; false when it has all that it may have. */
+bool tunnel_add_lane(struct tunnel *tunnel, struct lane *lane);
+/* One lane less; packets that it was given and did not deliver are lost.  One
+ * that the tunnel does not have is no error. */
+void tunnel_remove_lane(struct tunnel *tunnel, struct lane *lane);
 
-/* One envelope of the tunnel's lane (struct lane_events.envelope). */
-void tunnel_receive(struct tunnel *tunnel, const struct envelope *envelope);
-/* The lane takes more (struct lane_events.writable). */
+/* One envelope that came on `lane` (struct lane_events.envelope). */
+void tunnel_receive(struct tunnel *tunnel, struct lane *lane, const struct envelope *envelope);
+/* A lane takes more (struct lane_events.writable). */
 void tunnel_writable(struct tunnel *tunnel);
-/* Sends a control message at once, before anything that waits. */
+/* Sends a control message at once, before anything that waits: on the tunnel's
+ * first lane, or on the one it is about, which need not be the tunnel's yet. */
 void tunnel_control(struct tunnel *tunnel, const struct control_message *message);
+void tunnel_control_on(
+	struct tunnel *tunnel, struct lane *lane, const struct control_message *message);
 
 #endif

@@ -29,6 +29,7 @@ struct slot {
 	uint32_t length;
 	struct offload offload;
 	uint8_t service; /* enum sched_class */
+	bool spread;     /* lane_may_spread() */
 	bool big;
 	uint8_t space[];
 };

@@ -68,8 +68,7 @@ const struct config_key tscfd_config_keys[] = {
 	/* RFC 8446, 4.6.1: no ticket lives longer than 7 days. */
 	KEY("session", "resume-lifetime", CONFIG_DURATION, resume_lifetime, .standard = "1h",
 		.maximum = 7 * DAY),
-	KEY("session", "lanes", CONFIG_NUMBER, lanes, .standard = "16", .maximum = 255,
-		.inert = true, .honoured = "1"),
+	KEY("session", "lanes", CONFIG_NUMBER, lanes, .standard = "16", .maximum = 255),
 	KEY("session", "max-tunnels", CONFIG_NUMBER, max_tunnels, .standard = "0",
 		.maximum = UINT32_MAX),
 	KEY("session", "per-source-limit", CONFIG_NUMBER, per_source_limit, .standard = "0",

@@ -39,8 +39,8 @@ struct tse_config {
 	/* [tunnel] */
 	char *interface;
 	uint16_t mtu;
-	unsigned lanes; /* 0: auto */
-	unsigned lanes_max;
+	unsigned lanes;                      /* 0: auto */
+	unsigned lanes_max;                  /* 0: auto, by the path */
 	unsigned realtime_copies;            /* 0: auto */
 	uint64_t realtime_budget, keepalive; /* us */
 	bool offload;

@@ -144,10 +144,24 @@ static void print_status(const json_t *answer)
 
 /* --- sessions ------------------------------------------------------------ */
 
-enum column { ID, IDENTITY, OUTER, INNER, TIME, UP, DOWN, QUEUE, RTT, DROPS, SOFTWARE, COLUMNS };
+enum column {
+	ID,
+	IDENTITY,
+	OUTER,
+	LANES,
+	INNER,
+	TIME,
+	UP,
+	DOWN,
+	QUEUE,
+	RTT,
+	DROPS,
+	SOFTWARE,
+	COLUMNS
+};
 
-static const char *const headings[COLUMNS] = {"ID", "IDENTITY", "FROM", "INNER ADDRESSES", "FOR",
-	"UP", "DOWN", "QUEUE", "RTT", "DROPS", "SOFTWARE"};
+static const char *const headings[COLUMNS] = {"ID", "IDENTITY", "FROM", "LANES", "INNER ADDRESSES",
+	"FOR", "UP", "DOWN", "QUEUE", "RTT", "DROPS", "SOFTWARE"};
 
 /* Text as words_put would write it; owned. */
 static char *clean(const char *text)
@@ -185,6 +199,8 @@ static char *cell(const json_t *session, enum column column)
 		return clean(member_text(session, "identity"));
 	case OUTER:
 		return clean(member_text(session, "outer"));
+	case LANES:
+		return clean(words_count(json_array_size(json_object_get(session, "lanes")), text));
 	case INNER:
 		return inner_addresses(session);
 	case TIME:
@@ -221,6 +237,21 @@ static void put_cell(const char *text, size_t width, bool last)
 	printf("%s%*s", text, last ? 0 : (int)(width - width_of(text)) + 2, "");
 }
 
+/* Under its tunnel's line, when there are several. */
+static void print_lanes(const json_t *lanes)
+{
+	size_t index;
+	const json_t *lane;
+	if (json_array_size(lanes) < 2)
+		return;
+	json_array_foreach(lanes, index, lane)
+	{
+		char *text = words_lane(lane);
+		words_row(index ? "" : "lanes", "%s", text);
+		free(text);
+	}
+}
+
 static void print_sessions(const json_t *answer)
 {
 	const json_t *sessions = json_object_get(answer, "sessions");
@@ -244,9 +275,11 @@ static void print_sessions(const json_t *answer)
 	for (size_t i = 0; i < count * COLUMNS; i++) {
 		bool last = i % COLUMNS + 1 == COLUMNS;
 		put_cell(cells[i], widths[i % COLUMNS], last);
-		if (last)
-			putchar('\n');
 		free(cells[i]);
+		if (!last)
+			continue;
+		putchar('\n');
+		print_lanes(json_object_get(json_array_get(sessions, i / COLUMNS), "lanes"));
 	}
 	free(cells);
 }

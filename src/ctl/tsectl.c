@@ -191,6 +191,18 @@ static void print_network(const json_t *answer)
 	words_row("IMS security", "%s", member_text(answer, "ims_security"));
 }
 
+static void print_lanes(const json_t *answer)
+{
+	size_t index;
+	const json_t *lane;
+	json_array_foreach(json_object_get(answer, "lanes"), index, lane)
+	{
+		char *text = words_lane(lane);
+		words_row(index ? "" : "lanes", "%s", text);
+		free(text);
+	}
+}
+
 static void print_counters(const json_t *answer)
 {
 	char text[WORDS_MAX];
@@ -199,6 +211,7 @@ static void print_counters(const json_t *answer)
 	double rtt = json_number_value(json_object_get(answer, "rtt_ms"));
 	if (rtt > 0)
 		words_row("round trip", "%s", words_milliseconds(rtt, text));
+	print_lanes(answer);
 	words_traffic("sent", counters, "packets_up", "octets_up");
 	words_traffic("received", counters, "packets_down", "octets_down");
 	if (member_count(queue, "packets"))

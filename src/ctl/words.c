@@ -191,6 +191,20 @@ void words_traffic(
 		words_octets(member_count(counters, octets_key), octets));
 }
 
+char *words_lane(const json_t *lane)
+{
+	char rtt[WORDS_MAX], unacked[WORDS_MAX], resent[WORDS_MAX], sent[WORDS_MAX], *text;
+	const char *outer = member_text(lane, "outer");
+	if (asprintf(&text, "%s, %s%s, round trip %s, %s unacknowledged, %s of %s segments resent",
+		    member_text(lane, "class"), strchr(outer, ':') ? "" : "port ", outer,
+		    words_milliseconds(json_number_value(json_object_get(lane, "rtt_ms")), rtt),
+		    words_octets(member_count(lane, "unacked"), unacked),
+		    words_count(member_count(lane, "retransmits"), resent),
+		    words_count(member_count(lane, "segments"), sent)) < 0)
+		abort();
+	return text;
+}
+
 void words_drops(const json_t *counters)
 {
 	char number[WORDS_MAX];

@@ -36,6 +36,9 @@ void words_traffic(
 	const char *label, const json_t *counters, const char *packets_key, const char *octets_key);
 /* Rows for what was dropped: each counter that is not zero, with its meaning. */
 void words_drops(const json_t *counters);
+/* What a lane (a member of "lanes") is and how it does, in words; owned by the
+ * caller. */
+char *words_lane(const json_t *lane);
 /* The sum of an object's numbers. */
 uint64_t member_sum(const json_t *object);
 

@@ -350,8 +350,7 @@ int admin_init(struct admin *admin, struct ev_loop *loop, const struct settings_
 	};
 	mailbox_init(&admin->mailbox, loop);
 	ev_timer_init(&admin->metrics_timer, on_metrics_timer, 0., METRICS_SECONDS);
-	ev_timer_init(
-		&admin->tidy_timer, on_tidy_timer, STATE_TIDY_SECONDS, STATE_TIDY_SECONDS);
+	ev_timer_init(&admin->tidy_timer, on_tidy_timer, STATE_TIDY_SECONDS, STATE_TIDY_SECONDS);
 	admin->metrics_timer.data = admin->tidy_timer.data = admin;
 	ev_timer_start(loop, &admin->tidy_timer);
 	if (settings->config.metrics)

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "tscfd/join.h"
+#include "tscfd/session_lane.h"
 
 enum { RETRY_OVERLOADED = 30, RETRY_NO_ADDRESS = 60 }; /* s */
 
@@ -26,7 +28,7 @@ static enum control_kind response_to(enum control_kind request)
 }
 
 /* Sends a response without a tunnel. */
-static void send_refusal(struct session *session, const struct control_message *request,
+static void send_refusal(struct session_lane *at, const struct control_message *request,
 	enum control_result result, uint32_t retry_after, const char *reason)
 {
 	struct control_message message = {
@@ -46,16 +48,16 @@ static void send_refusal(struct session *session, const struct control_message *
 	}
 	if (retry_after)
 		control_set(&message, TAG_RETRY_AFTER);
-	tunnel_control(&session->tunnel, &message);
+	tunnel_control_on(&at->session->tunnel, &at->lane, &message);
 }
 
-static void refuse(struct session *session, const struct control_message *request,
+void answer_refuse(struct session *session, const struct control_message *request,
 	enum control_result result, uint32_t retry_after, const char *reason)
 {
 	struct reason why;
 	session->worker->refused[result]++;
 	session->is_ending = true;
-	send_refusal(session, request, result, retry_after, reason);
+	send_refusal(session_first(session), request, result, retry_after, reason);
 	reason_set(&why, "refused: %s", reason);
 	session_end(session, false, why.text);
 }
@@ -78,7 +80,8 @@ static struct lease *resume(
 {
 	struct worker *worker = session->worker;
 	/* A resumed TLS connection shows no certificate: it inherits. */
-	const char *identity = tls_resumed(session->lane.tls) ? NULL : session->identity;
+	const char *identity =
+		tls_resumed(session_first(session)->lane.tls) ? NULL : session->identity;
 	if (!control_has(request, TAG_RESUME_TOKEN))
 		return NULL;
 	struct lease *lease = pool_find_token(worker->pool, &request->resume_token, identity, now);
@@ -151,7 +154,8 @@ static void send_configuration(
 	message.kind = CONTROL_CONFIGURATION_RESPONSE;
 	message.transaction = request->transaction;
 	message.version = CONTROL_VERSION;
-	message.capabilities = CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0);
+	message.capabilities = CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0) |
+			       (message.lanes_allowed > 1 ? CAPABILITY_LANES : 0);
 	message.software = view_of(software);
 	message.result = result;
 	message.join_key = (struct view){lease->join_key, sizeof(lease->join_key)};
@@ -168,9 +172,17 @@ static void send_configuration(
 		control_set(&message, TAG_INNER4);
 	if (message.inner6.address.version)
 		control_set(&message, TAG_INNER6);
-	tunnel_control(&session->tunnel, &message);
-	tunnel_attach(&session->tunnel, &session->lane, message.mtu,
+	struct lane *lane = &session_first(session)->lane;
+	tunnel_control_on(&session->tunnel, lane, &message);
+	tunnel_attach(&session->tunnel, lane, message.mtu,
 		offload && (request->capabilities & CAPABILITY_OFFLOAD));
+}
+
+static bool is_beyond_source_limit(const struct session *session)
+{
+	const struct worker *worker = session->worker;
+	unsigned limit = worker->settings->config.per_source_limit;
+	return limit && session_lanes_tunnels_from(worker, &session_first(session)->from) >= limit;
 }
 
 static void configure(struct session *session, const struct control_message *request)
@@ -181,12 +193,13 @@ static void configure(struct session *session, const struct control_message *req
 
 	note_software(session, request);
 	if (request->version != CONTROL_VERSION) {
-		refuse(session, request, RESULT_VERSION_UNSUPPORTED, 0,
+		answer_refuse(session, request, RESULT_VERSION_UNSUPPORTED, 0,
 			"only protocol version 1 is spoken here");
 		return;
 	}
 	if (worker->stopping) {
-		refuse(session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
+		answer_refuse(
+			session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
 		return;
 	}
 	if (belongs_to_token_owner(session, request))
@@ -195,16 +208,21 @@ static void configure(struct session *session, const struct control_message *req
 	enum control_result result = RESULT_OK;
 	struct lease *lease = session->token_tried ? NULL : resume(session, request, now);
 	session->token_tried = true;
-	if (!lease && tls_resumed(session->lane.tls) &&
+	if (!lease && tls_resumed(session_first(session)->lane.tls) &&
 		config->client_auth == CLIENT_AUTH_REQUIRE) {
-		refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
+		answer_refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
 			"a resumed TLS session without a valid resume token: "
 			"connect with a full handshake");
 		return;
 	}
 	if (!lease && config->max_tunnels && worker->group->tunnels >= config->max_tunnels) {
-		refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
+		answer_refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
 			"this TSCF has as many tunnels as it may have (max-tunnels)");
+		return;
+	}
+	if (!lease && is_beyond_source_limit(session)) {
+		answer_refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
+			"as many tunnels come from this address as may (per-source-limit)");
 		return;
 	}
 	if (!lease) {
@@ -220,7 +238,7 @@ static void configure(struct session *session, const struct control_message *req
 			return;
 	}
 	if (!lease) {
-		refuse(session, request, RESULT_NO_ADDRESS, RETRY_NO_ADDRESS,
+		answer_refuse(session, request, RESULT_NO_ADDRESS, RETRY_NO_ADDRESS,
 			"no inner address is left in the pool");
 		return;
 	}
@@ -241,9 +259,10 @@ static bool is_request(enum control_kind kind)
 
 /* Decodes; answers what is wrong with a Configuration or Join Request.  False
  * when there is nothing more to do with the message. */
-static bool decode(struct session *session, const uint8_t *payload, size_t length,
+static bool decode(struct session_lane *at, const uint8_t *payload, size_t length,
 	struct control_message *message)
 {
+	struct session *session = at->session;
 	const char *fault = "";
 	struct reason why;
 
@@ -251,14 +270,14 @@ static bool decode(struct session *session, const uint8_t *payload, size_t lengt
 	case CONTROL_OK:
 		return true;
 	case CONTROL_BAD_MAGIC:
-		lane_protocol_error(&session->lane, "a control envelope without its magic number");
+		lane_protocol_error(&at->lane, "a control envelope without its magic number");
 		return false;
 	case CONTROL_UNKNOWN_KIND:
 		break;
 	case CONTROL_MALFORMED:
 		reason_set(&why, "malformed %s: %s", control_kind_name(message->kind), fault);
 		if (is_request(message->kind)) {
-			refuse(session, message, RESULT_MALFORMED, 0, why.text);
+			answer_refuse(session, message, RESULT_MALFORMED, 0, why.text);
 			return false;
 		}
 		break;
@@ -266,7 +285,7 @@ static bool decode(struct session *session, const uint8_t *payload, size_t lengt
 		reason_set(&why, "%s with the unknown critical tag 0x%04x",
 			control_kind_name(message->kind), message->fault_tag);
 		if (is_request(message->kind)) {
-			refuse(session, message, RESULT_UNKNOWN_CRITICAL, 0, why.text);
+			answer_refuse(session, message, RESULT_UNKNOWN_CRITICAL, 0, why.text);
 			return false;
 		}
 		break;
@@ -278,45 +297,42 @@ static bool decode(struct session *session, const uint8_t *payload, size_t lengt
 static void first_message(struct session *session, const uint8_t *payload, size_t length)
 {
 	struct control_message message;
-
-	/* Answers go out through the lane before there are packets. */
-	session->tunnel.lane = &session->lane;
-	if (!decode(session, payload, length, &message))
+	if (!decode(session_first(session), payload, length, &message))
 		return;
 	if (message.kind == CONTROL_CONFIGURATION_REQUEST)
 		configure(session, &message);
 	else if (message.kind == CONTROL_JOIN_REQUEST)
-		refuse(session, &message, RESULT_FORBIDDEN, 0,
-			"this TSCF allows one connection per tunnel");
+		join_answer(session, &message);
 	else
-		lane_protocol_error(&session->lane,
+		lane_protocol_error(&session_first(session)->lane,
 			"the first message is neither a Configuration nor a Join Request");
 }
 
 void answer_first(struct session *session, const struct envelope *envelope)
 {
+	struct lane *lane = &session_first(session)->lane;
 	if (envelope->type == ENVELOPE_CONTROL)
 		first_message(session, envelope->payload, envelope->length);
 	else if (envelope->type == ENVELOPE_IP)
 		lane_protocol_error(
-			&session->lane, "a plain TS 24.322 client, which this TSCF does not serve");
+			lane, "a plain TS 24.322 client, which this TSCF does not serve");
 	else if (envelope->type == ENVELOPE_OFFLOAD)
-		lane_protocol_error(
-			&session->lane, "an offload envelope before the Configuration Request");
+		lane_protocol_error(lane, "an offload envelope before the Configuration Request");
 }
 
-static void answer_keepalive(struct session *session, const struct control_message *request)
+static void answer_keepalive(struct session_lane *at, const struct control_message *request)
 {
 	struct control_message message = {
 		.kind = CONTROL_KEEPALIVE_RESPONSE,
 		.transaction = request->transaction,
 		.raw = request->raw,
 	};
-	tunnel_control(&session->tunnel, &message);
+	tunnel_control_on(&at->session->tunnel, &at->lane, &message);
 }
 
-static void answer_release(struct session *session, const struct control_message *request)
+static void answer_release(struct session_lane *at, const struct control_message *request)
 {
+	struct session *session = at->session;
 	struct control_message message = {
 		.kind = CONTROL_RELEASE_RESPONSE,
 		.transaction = request->transaction,
@@ -324,30 +340,31 @@ static void answer_release(struct session *session, const struct control_message
 	};
 	control_set(&message, TAG_RESULT);
 	session->is_ending = true;
-	tunnel_control(&session->tunnel, &message);
+	tunnel_control_on(&session->tunnel, &at->lane, &message);
 	session_end(session, false, "released by the client");
 }
 
-void answer_control(struct session *session, const uint8_t *payload, size_t length)
+void answer_control(struct session_lane *at, const uint8_t *payload, size_t length)
 {
+	struct counters *counters = &at->session->tunnel.counters;
 	struct control_message message;
-	if (!decode(session, payload, length, &message))
+	if (!decode(at, payload, length, &message))
 		return;
 	switch (message.kind) {
 	case CONTROL_KEEPALIVE_REQUEST:
-		answer_keepalive(session, &message);
+		answer_keepalive(at, &message);
 		return;
 	case CONTROL_KEEPALIVE_RESPONSE:
-		if (!keepalive_answered(&session->keepalive, message.transaction, clock_now()))
+		if (!keepalive_answered(&at->keepalive, message.transaction, clock_now()))
 			break;
-		counter_add(&session->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
+		counter_add(counters, COUNTER_KEEPALIVES_ANSWERED, 1);
 		return;
 	case CONTROL_RELEASE_REQUEST:
-		answer_release(session, &message);
+		answer_release(at, &message);
 		return;
 	case CONTROL_CONFIGURATION_REQUEST:
 	case CONTROL_JOIN_REQUEST:
-		send_refusal(session, &message, RESULT_FORBIDDEN, 0,
+		send_refusal(at, &message, RESULT_FORBIDDEN, 0,
 			"this connection already carries a tunnel");
 		return;
 	case CONTROL_CONFIGURATION_RESPONSE:
@@ -356,5 +373,5 @@ void answer_control(struct session *session, const uint8_t *payload, size_t leng
 	case CONTROL_CONFIGURATION_UPDATE:
 		break;
 	}
-	counter_add(&session->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
+	counter_add(counters, COUNTER_UNEXPECTED_CONTROL, 1);
 }

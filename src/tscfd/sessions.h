@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A session: one client's connection, from accept to the last octet.
+/* A session: one client, from its first octet to the last of its last connection.
  *
  *   accepted -> TLS handshake -> Configuration Request -> tunnel -> ended
+ *                            \-> Join Request: its connection becomes one more
+ *                                lane of another session, and it is no more
  *
- * Whatever its peer does wrong ends this session, with one line in the log,
- * and no other session notices. */
+ * A session lives as long as one of its lanes does, whichever.  Whatever its
+ * peer does wrong ends this session, with one line in the log, and no other
+ * session notices. */
 #ifndef TSCF_TSCFD_SESSIONS_H
 #define TSCF_TSCFD_SESSIONS_H
 
@@ -12,6 +15,7 @@
 
 #include "core/keepalive.h"
 #include "core/pool.h"
+#include "tscfd/identity.h"
 #include "tscfd/worker.h"
 #include "tunnel.h"
 
@@ -24,17 +28,26 @@ enum session_state {
 	SESSION_ENDED,
 };
 
+/* One connection of a client (session_lane.c). */
+struct session_lane {
+	struct session_lane *next; /* the worker's list of those that have ended */
+	struct session *session;   /* the one it belongs to; after a Join another */
+	struct lane lane;
+	struct sockaddr_storage from;
+	struct ev_timer timer; /* handshake-timeout, then keep-alive */
+	struct keepalive keepalive;
+	uint64_t since; /* us, when it became one of a tunnel's */
+};
+
 struct session {
 	struct session *next, *previous; /* the worker's list */
 	struct worker *worker;
 	enum session_state state;
 	uint32_t number;
-	struct sockaddr_storage from;
-	struct lane lane;
+	struct session_lane *lanes[LANES_MAX]; /* owned; one at least, until it has ended */
+	unsigned lane_count;
 	struct tunnel tunnel;
-	struct lease *lease;   /* borrowed from the pool */
-	struct ev_timer timer; /* handshake-timeout, then keep-alive */
-	struct keepalive keepalive;
+	struct lease *lease;    /* borrowed from the pool */
 	struct message passage; /* while it goes to another worker */
 	unsigned destination;   /* that worker's index */
 	/* Where it has been: with the owner of its token, at its home worker, and
@@ -50,9 +63,14 @@ struct session {
 	char software[SESSION_SOFTWARE_MAX];
 };
 
-/* A connection came (listener's `accepted`; owner is the worker). */
-void session_accept(void *owner, int fd, const struct sockaddr_storage *from);
+/* The only lane of a session that has no tunnel yet; of a tunnel, the oldest. */
+static inline struct session_lane *session_first(const struct session *session)
+{
+	return session->lanes[0];
+}
 
+/* A new session with this, its first lane, which it owns from now on. */
+void session_begin(struct session *session, struct worker *worker, struct session_lane *first);
 /* It has a lease and its client has been told: packets flow from now on. */
 void session_start_tunnel(struct session *session);
 /* Ends it: the lane is stopped, the lease released; freed when the loop turns.
@@ -64,6 +82,9 @@ void session_release(struct session *session, enum control_result result, const 
 /* From within its first message: hands the connection to another worker, where
  * that message is answered. */
 void session_pass_on(struct session *session, unsigned destination);
+/* A session without lanes has nothing to wait for: ends it without a word in the
+ * log.  For one whose connection has joined another. */
+void session_dissolve(struct session *session);
 /* Sends those off that are leaving; frees what has ended. */
 void sessions_pass_on(struct worker *worker);
 void sessions_reap(struct worker *worker);
@@ -72,9 +93,13 @@ void sessions_reap(struct worker *worker);
 struct tunnel *session_route(void *owner, const struct packet *packet, enum counter *drop,
 	uint8_t *icmp, size_t *answer);
 bool session_admit(struct tunnel *tunnel, const struct packet *packet, enum counter *drop);
-void session_control(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+void session_control(
+	struct tunnel *tunnel, struct lane *lane, const uint8_t *payload, size_t length);
 
 const char *session_id(const struct session *session, char text[SESSION_ID_MAX]);
+/* Where its oldest lane comes from. */
 const char *session_outer(const struct session *session, char text[SESSION_OUTER_MAX]);
+/* Its client's name as the log may show it. */
+const char *session_name(const struct session *session, char text[IDENTITY_TEXT_MAX]);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tscfd/join.h"
 #include "tscfd/state.h"
 
 enum { FILE_LIMIT = 1024 * 1024, CRL_LIMIT = 16 * 1024 * 1024 };
@@ -139,7 +140,7 @@ static int prepare_offer(struct settings *settings, struct reason *why)
 	offer->keepalive_interval = (uint32_t)(config->keepalive / 1000);
 	offer->keepalive_refresher = REFRESHER_TSE;
 	offer->resume_lifetime = (uint32_t)(config->resume_lifetime / 1000000);
-	offer->lanes_allowed = 1;
+	offer->lanes_allowed = (uint8_t)join_lanes_allowed(config);
 	control_set(offer, TAG_MTU);
 	control_set(offer, TAG_SECURITY);
 	control_set(offer, TAG_KEEPALIVE_INTERVAL);
@@ -221,8 +222,8 @@ int settings_check_reload(
 void settings_use_tickets(struct settings *settings, const struct state *state)
 {
 	const struct ticket_record *tickets = state_tickets(state);
-	tls_context_set_tickets(settings->tls, tickets->current,
-		tickets->has_previous ? tickets->previous : NULL);
+	tls_context_set_tickets(
+		settings->tls, tickets->current, tickets->has_previous ? tickets->previous : NULL);
 }
 
 struct settings *settings_ref(struct settings *settings)

@@ -11,8 +11,9 @@
 #include "core/siphash.h"
 #include "io/clock.h"
 #include "io/log.h"
+#include "lane_json.h"
 #include "tscfd/identity.h"
-#include "tscfd/sessions.h"
+#include "tscfd/session_lane.h"
 
 /* Packets that clients must have sent into silence before we say so. */
 enum { SILENCE_PACKETS = 10, SILENCE_SECONDS = 10 };
@@ -226,6 +227,14 @@ void worker_fini(struct worker *worker)
 
 /* --- administration ------------------------------------------------------ */
 
+static bool session_is_revoked(const struct session *session, const struct tls_context *context)
+{
+	for (unsigned i = 0; i < session->lane_count; i++)
+		if (tls_peer_is_revoked(session->lanes[i]->lane.tls, context))
+			return true;
+	return false;
+}
+
 void worker_use_settings(struct worker *worker, struct settings *settings)
 {
 	settings_unref(worker->settings);
@@ -233,7 +242,7 @@ void worker_use_settings(struct worker *worker, struct settings *settings)
 	struct session *next;
 	for (struct session *session = worker->sessions; session; session = next) {
 		next = session->next;
-		if (tls_peer_is_revoked(session->lane.tls, settings->tls))
+		if (session_is_revoked(session, settings->tls))
 			session_release(session, RESULT_AUTHENTICATION_FAILED,
 				"the client's certificate has been revoked");
 	}
@@ -294,7 +303,7 @@ json_t *worker_status(struct worker *worker)
 	count_all(worker, &total);
 	return json_pack(
 		"{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:I}",
-		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->session_count,
+		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->connection_count,
 		"pool", "capacity", (int)use.capacity, "live", (int)use.live, "waiting",
 		(int)use.waiting, "resting", (int)use.resting, "never", (int)use.never, "counters",
 		counters_json(&total, 0, true), "handshakes", "ok", (json_int_t)worker->handshakes,
@@ -303,12 +312,27 @@ json_t *worker_status(struct worker *worker)
 		(json_int_t)worker->protocol_errors, "passed_on", (json_int_t)worker->passed_on);
 }
 
+static json_t *lanes_json(const struct session *session)
+{
+	json_t *array = json_array();
+	char outer[SESSION_OUTER_MAX];
+	for (unsigned i = 0; i < session->lane_count; i++) {
+		struct session_lane *at = session->lanes[i];
+		lane_look(&at->lane, clock_now());
+		json_t *object = lane_json(&at->lane);
+		json_object_set_new(object, "outer", json_string(session_lane_outer(at, outer)));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *session_json(const struct session *session)
 {
 	char id[SESSION_ID_MAX], outer[SESSION_OUTER_MAX], inner4[PREFIX_TEXT_MAX],
 		inner6[PREFIX_TEXT_MAX], name[IDENTITY_TEXT_MAX], since[32];
 	const struct worker *worker = session->worker;
 	const struct counters *counters = &session->tunnel.counters;
+	const struct session_lane *first = session_first(session);
 	struct prefix four = pool_inner4(worker->pool, session->lease);
 	struct prefix six = pool_inner6(worker->pool, session->lease);
 	time_t started = (time_t)session->since_epoch;
@@ -318,7 +342,7 @@ static json_t *session_json(const struct session *session)
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &broken);
 	identity_for_log(session->identity, worker->settings->config.identities, name);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, "
-			 "s:s, s:b, s:f, s:o}",
+			 "s:s, s:b, s:f, s:o, s:o}",
 		"id", session_id(session, id), "identity", name, "outer",
 		session_outer(session, outer), "inner4",
 		four.address.version ? prefix_format(&four, inner4) : "", "inner6",
@@ -330,10 +354,10 @@ static json_t *session_json(const struct session *session)
 		(json_int_t)counters->value[COUNTER_PACKETS_DOWN], "queue_octets",
 		(json_int_t)(session->tunnel.sched.bulk_octets +
 			     session->tunnel.sched.realtime_octets),
-		"tls", tls_version(session->lane.tls), "cipher", tls_cipher(session->lane.tls),
+		"tls", tls_version(first->lane.tls), "cipher", tls_cipher(first->lane.tls),
 		"software", session->software, "offload", session->tunnel.offload, "rtt_ms",
-		(double)session->keepalive.rtt / 1000., "drops",
-		counters_json(counters, COUNTER_DROP_NOT_IP, false));
+		(double)first->keepalive.rtt / 1000., "drops",
+		counters_json(counters, COUNTER_DROP_NOT_IP, false), "lanes", lanes_json(session));
 }
 
 json_t *worker_sessions(struct worker *worker)

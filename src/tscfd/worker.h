@@ -16,6 +16,7 @@
 #include "tunnel.h"
 
 struct session;
+struct session_lane;
 
 /* What all workers of a process have in common; written before they start,
  * except for the count. */
@@ -43,15 +44,17 @@ struct worker {
 	struct settings *settings; /* one reference: what new clients are told */
 	struct session *sessions;  /* every connection, with a tunnel or without */
 	struct session *ended;     /* to be freed when the loop turns */
-	struct session *leaving;   /* to be handed to another worker then */
+	struct session_lane *ended_lanes;
+	struct session *leaving; /* to be handed to another worker then */
 	struct ev_prepare reap;
 	struct ev_timer silence; /* looks for a missing route back */
 	unsigned session_count, tunnel_count;
+	unsigned connection_count; /* lanes of all sessions */
 	uint32_t next_id;
 	bool stopping;
 	struct counters closed; /* of sessions that are gone */
 	uint64_t handshakes, handshake_failures[TLS_FAILURE_COUNT];
-	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* Configuration Requests, by result */
+	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* first messages, by result */
 	uint64_t turned_away; /* connections beyond per-source-limit or descriptors */
 	uint64_t protocol_errors;
 	uint64_t passed_on; /* connections given to the worker that owns their lease */

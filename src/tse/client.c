@@ -85,6 +85,9 @@ static void connection_failed(
 	reason_set(&told.why, "%s", failure->words);
 	if (connection == client->current) {
 		negotiate_explain(client, &told);
+		if (told.cause != TRAVERSAL_CAUSE_PROTOCOL &&
+			lanes_take_over(client, told.why.text))
+			return;
 		client_lose(client, &told);
 		return;
 	}
@@ -117,7 +120,7 @@ static void on_envelope(struct connection *connection, const struct envelope *en
 	if (!client->configured && envelope->type != ENVELOPE_CONTROL)
 		return; /* for a tunnel that we do not have yet */
 	keepalive_heard(&client->keepalive, clock_now());
-	tunnel_receive(&client->tunnel, envelope);
+	tunnel_receive(&client->tunnel, &connection->lane, envelope);
 }
 
 static void on_writable(struct connection *connection)
@@ -127,7 +130,7 @@ static void on_writable(struct connection *connection)
 		tunnel_writable(&client->tunnel);
 }
 
-static const struct connection_events connection_events = {
+const struct connection_events client_connection_events = {
 	.progress = progress,
 	.ready = ready,
 	.failed = connection_failed,
@@ -147,7 +150,8 @@ static void start_step(struct client *client, enum traversal_step step)
 		return;
 	}
 	connection_end(*client_pending(client, step));
-	*client_pending(client, step) = connection_start(&client->pool, step, &connection_events);
+	*client_pending(client, step) =
+		connection_start(&client->pool, step, &client_connection_events);
 	if (!*client_pending(client, step))
 		client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
 					      .step = step,
@@ -345,6 +349,7 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 	traversal_init(&client->traversal, &config);
 	set_targets(client);
 
+	lanes_init(client);
 	ev_timer_init(&client->traversal_timer, on_traversal_timer, 0., 0.);
 	ev_prepare_init(&client->reap, on_reap);
 	client->traversal_timer.data = client->reap.data = client;
@@ -394,6 +399,7 @@ void client_stop(struct client *client, enum exit_status outcome)
 void client_fini(struct client *client)
 {
 	ev_prepare_stop(client->loop, &client->reap);
+	lanes_fini(client);
 	connections_reap(&client->pool);
 	if (client->tun) {
 		tunnel_fini(&client->tunnel);

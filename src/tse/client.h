@@ -17,6 +17,7 @@
 #include "io/netmon.h"
 #include "io/sock_destroy.h"
 #include "tse/connection.h"
+#include "tse/lanes.h"
 #include "tse/launch.h"
 #include "tse/probing.h"
 #include "tse/steer.h"
@@ -80,6 +81,7 @@ struct client {
 	struct connection_pool pool;
 	struct connection *pending[CLIENT_PATHS]; /* steps 2 and 3 */
 	struct connection *current;               /* carries the tunnel, or will */
+	struct lanes lanes;                       /* further ones that do */
 	bool configured;                          /* it has a grant */
 	bool checking;                            /* traversal waits for a sign of life */
 	struct datapath datapath;

@@ -13,6 +13,9 @@ void client_set_timer(struct ev_loop *loop, struct ev_timer *timer, uint64_t at,
 /* The attempt of step 2 or 3 that nobody uses yet. */
 struct connection **client_pending(struct client *client, enum traversal_step step);
 
+/* Events of the connection in use, and of those that may become it. */
+extern const struct connection_events client_connection_events;
+
 /* client_tunnel.c */
 int client_start_datapath(struct client *client, struct reason *why);
 /* The pending connection of that path becomes the one in use; a tunnel that it

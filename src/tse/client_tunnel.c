@@ -19,6 +19,7 @@ enum { RESOLVERS_MAX = 8 };
 static void client_detach(struct client *client)
 {
 	ev_timer_stop(client->loop, &client->keepalive_timer);
+	lanes_end(client);
 	tunnel_attach(&client->tunnel, NULL, client->tunnel.mtu, client->tunnel.offload);
 	connection_end(client->current);
 	client->current = NULL;
@@ -164,6 +165,7 @@ void client_check_tunnel(struct client *client)
 		return;
 	client->checking = true;
 	keepalive_hurry(&client->keepalive);
+	lanes_check(client);
 	client_set_timer(client->loop, &client->keepalive_timer, 0, clock_now());
 }
 
@@ -193,9 +195,11 @@ static void on_keepalive_timer(struct ev_loop *loop, struct ev_timer *watcher, i
 	case KEEPALIVE_WAIT:
 		break;
 	case KEEPALIVE_SEND:
-		negotiate_keepalive(client);
+		negotiate_keepalive(client, &client->current->lane, client->keepalive.transaction);
 		break;
 	case KEEPALIVE_DEAD:
+		if (lanes_take_over(client, "it no longer answers keep-alives"))
+			return;
 		client_lose(client,
 			&(struct client_failure){.outcome = TRAVERSAL_FAILED,
 				.cause = TRAVERSAL_CAUSE_LOST,
@@ -281,6 +285,7 @@ static void on_media(struct tunnel *tunnel)
 {
 	struct client *client = tunnel->owner;
 	client->media = true;
+	lanes_watch(client);
 	client_set_timer(
 		client->loop, &client->media_timer, clock_now() + MEDIA_QUIET_US, clock_now());
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STARTED});

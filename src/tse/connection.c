@@ -73,8 +73,8 @@ static bool look_for_portal(struct connection *connection)
 		.mark = connection->pool->config->fwmark,
 		.timeout = PORTAL_US,
 	};
-	return connection->step == TRAVERSAL_TLS && !connection->pool->had_tunnel &&
-	       may_be_portal(connection) &&
+	return connection->step == TRAVERSAL_TLS && !connection->joins &&
+	       !connection->pool->had_tunnel && may_be_portal(connection) &&
 	       portal_start(&connection->portal, connection->pool->loop, &settings, on_portal,
 		       connection) == 0;
 }
@@ -199,6 +199,8 @@ static void start_tls(struct connection *connection, int fd)
 					 .words = "out of memory for a TLS connection"});
 		return;
 	}
+	if (connection->session)
+		tls_resume(tls, connection->session);
 	connection->has_lane = true;
 	lane_open(&connection->lane, pool->loop, fd, tls, &lane_events, connection, pool->scratch);
 	connection->events->progress(connection, TRAVERSAL_CAUSE_TLS_STALLED);
@@ -234,6 +236,8 @@ static struct connection_failure dial_failure_of(const struct dial_result *resul
 static void remember_addresses(struct connection *connection)
 {
 	struct address found[CONNECTION_CACHED];
+	if (connection->joins)
+		return;
 	size_t count = dial_addresses(connection->dial, found, CONNECTION_CACHED);
 	if (count == 0)
 		return;
@@ -248,7 +252,8 @@ static void on_dialed(void *user, const struct dial_result *result)
 
 	remember_addresses(connection);
 	connection->dial = NULL; /* frees itself now */
-	connection->endpoint = result->endpoint;
+	if (!connection->joins)
+		connection->endpoint = result->endpoint;
 	if (result->failure != DIAL_OK) {
 		struct connection_failure failure = dial_failure_of(result);
 		fail(connection, &failure);
@@ -272,7 +277,8 @@ static int dial_directly(struct connection *connection)
 {
 	struct connection_pool *pool = connection->pool;
 	struct dial_settings settings = {
-		.endpoints = &pool->config->servers,
+		.endpoints =
+			connection->joins ? &connection->join_endpoints : &pool->config->servers,
 		.mark = pool->config->fwmark,
 		.timeout = time_for(pool->config->tls_timeout),
 		.cached = pool->cached,
@@ -340,7 +346,7 @@ static void on_proxy_dialed(void *user, const struct proxy_dial_result *result)
 	connection->proxy_dial = NULL; /* frees itself now */
 	connection->outer = result->address;
 	connection->outer_port = result->port;
-	if (result->failure == PROXY_GATEWAY &&
+	if (result->failure == PROXY_GATEWAY && !connection->joins &&
 		connection->endpoint + 1 < connection->pool->config->servers.count) {
 		connection->endpoint++; /* the proxy works; this TSCF does not */
 		if (connect_by_proxy(connection) == 0)
@@ -421,6 +427,32 @@ struct connection *connection_start(struct connection_pool *pool, enum traversal
 	connection->started = clock_now();
 	connection_describe(pool->config, connection->target);
 	int error = step == TRAVERSAL_TLS ? dial_directly(connection) : find_proxy(connection);
+	if (error == 0)
+		return connection;
+	free(connection);
+	return NULL;
+}
+
+struct connection *connection_join(const struct connection *like, const struct tls_session *session,
+	const struct connection_events *events)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return NULL;
+	connection->pool = like->pool;
+	connection->step = like->step;
+	connection->events = events;
+	connection->started = clock_now();
+	connection->endpoint = like->endpoint;
+	connection->proxy = like->proxy;
+	connection->session = session;
+	connection->joins = true;
+	memcpy(connection->target, like->target, sizeof(connection->target));
+	address_format(&like->outer, connection->join_host);
+	connection->join_item = (struct config_endpoint){connection->join_host, like->outer_port};
+	connection->join_endpoints = (struct config_endpoints){&connection->join_item, 1};
+	int error = like->step == TRAVERSAL_TLS ? dial_directly(connection)
+						: connect_by_proxy(connection);
 	if (error == 0)
 		return connection;
 	free(connection);

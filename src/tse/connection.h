@@ -68,15 +68,26 @@ struct connection {
 	size_t endpoint;      /* of the profile's servers */
 	struct address outer; /* what TCP is connected to: TSCF or proxy */
 	uint16_t outer_port;
-	char target[CONNECTION_TARGET]; /* for people */
-	uint64_t started;               /* us */
-	struct reason held;             /* the failure, while a portal is looked for */
+	char target[CONNECTION_TARGET];    /* for people */
+	uint64_t started;                  /* us */
+	const struct tls_session *session; /* to be resumed; borrowed */
+	/* One more for a tunnel: where the first one leads, as an endpoint. */
+	bool joins;
+	char join_host[ADDRESS_TEXT_MAX];
+	struct config_endpoint join_item;
+	struct config_endpoints join_endpoints;
+	struct reason held; /* the failure, while a portal is looked for */
 	struct connection_failure failure;
 };
 
 /* Starts to connect, by TRAVERSAL_TLS or TRAVERSAL_PROXY.  NULL without
  * memory. */
 struct connection *connection_start(struct connection_pool *pool, enum traversal_step step,
+	const struct connection_events *events);
+/* One more on the path of `like`, which is ready: through the same proxy or to
+ * the same address.  `session` is offered for resumption, and borrowed until
+ * ready or failed; NULL: a full handshake. */
+struct connection *connection_join(const struct connection *like, const struct tls_session *session,
 	const struct connection_events *events);
 /* No event will follow; freed by connections_reap().  Takes NULL. */
 void connection_end(struct connection *connection);

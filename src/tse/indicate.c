@@ -4,6 +4,7 @@
 #include "tse/indicate.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "io/notify.h"
+#include "lane_json.h"
 
 enum { PATH_ROOM = 4200 };
 
@@ -217,6 +219,31 @@ static json_t *tscf_json(const struct client *client)
 		"port", (int)server->port, "name", client->grant.software);
 }
 
+/* Our port of a connection, by which tools such as ss(8) know it. */
+static unsigned own_port(int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t size = sizeof(address);
+	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+		return 0;
+	/* At the same place in both families. */
+	return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+}
+
+static json_t *lanes_json(const struct client *client)
+{
+	const struct lane_set *set = &client->tunnel.lanes;
+	json_t *array = json_array();
+	for (unsigned i = 0; i < set->count; i++) {
+		lane_look(set->lane[i], clock_now());
+		json_t *object = lane_json(set->lane[i]);
+		json_object_set_new(
+			object, "outer", json_sprintf("%u", own_port(set->lane[i]->fd)));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *retry_json(const struct client *client)
 {
 	uint64_t now = clock_now(), next = client->traversal.next_run;
@@ -274,6 +301,7 @@ json_t *indicate_status(const struct client *client)
 		PACKAGE_VERSION, "retry_in_s", retry_json(client), "pid", (int)getpid());
 	const struct traversal_finding *finding = &client->traversal.finding;
 	json_object_set_new(status, "steps", steps_json(client));
+	json_object_set_new(status, "lanes", lanes_json(client));
 	json_object_set_new(status, "evidence", json_string(finding->evidence));
 	json_object_set_new(status, "next_step",
 		json_string(traversal_next_step(finding->verdict, finding->cause)));

@@ -20,7 +20,9 @@ void negotiate_request(struct client *client)
 		.kind = CONTROL_CONFIGURATION_REQUEST,
 		.transaction = ++client->transaction,
 		.version = CONTROL_VERSION,
-		.capabilities = CAPABILITY_RESUME | (client->tun->offload ? CAPABILITY_OFFLOAD : 0),
+		.capabilities = CAPABILITY_RESUME |
+				(client->tun->offload ? CAPABILITY_OFFLOAD : 0) |
+				(client->config->lanes == 1 ? 0 : CAPABILITY_LANES),
 		.software = {(const uint8_t *)software, sizeof(software) - 1},
 		.instance = {client->instance, CONTROL_INSTANCE},
 		.resume_token = {grant->token, grant->token_length},
@@ -38,20 +40,33 @@ void negotiate_request(struct client *client)
 	if (grant->plan.inner6.address.version)
 		control_set(&message, TAG_INNER6);
 	/* No packet may leave before the answer: the lane only. */
-	client->tunnel.lane = &client->current->lane;
-	tunnel_control(&client->tunnel, &message);
-	client->tunnel.lane = NULL;
+	tunnel_control_on(&client->tunnel, &client->current->lane, &message);
 }
 
-void negotiate_keepalive(struct client *client)
+void negotiate_join(
+	struct client *client, struct lane *lane, uint16_t transaction, const struct view *join_key)
+{
+	struct control_message message = {
+		.kind = CONTROL_JOIN_REQUEST,
+		.transaction = transaction,
+		.join_key = *join_key,
+		.lane_index = lane->index,
+		.lane_class = (uint8_t)lane->class,
+	};
+	control_set(&message, TAG_JOIN_KEY);
+	control_set(&message, TAG_LANE);
+	tunnel_control_on(&client->tunnel, lane, &message);
+}
+
+void negotiate_keepalive(struct client *client, struct lane *lane, uint16_t transaction)
 {
 	struct control_message message = {
 		.kind = CONTROL_KEEPALIVE_REQUEST,
-		.transaction = client->keepalive.transaction,
+		.transaction = transaction,
 		.timestamp = clock_now(),
 	};
 	control_set(&message, TAG_TIMESTAMP);
-	tunnel_control(&client->tunnel, &message);
+	tunnel_control_on(&client->tunnel, lane, &message);
 	counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_SENT, 1);
 }
 
@@ -170,7 +185,7 @@ static void confirm(struct client *client)
 	keepalive_init(&client->keepalive, client->grant.keepalive, (uint32_t)now, now);
 	keepalive_hurry(&client->keepalive);
 	if (keepalive_poll(&client->keepalive, now) == KEEPALIVE_SEND)
-		negotiate_keepalive(client);
+		negotiate_keepalive(client, &client->current->lane, client->keepalive.transaction);
 }
 
 static void accept_grant(struct client *client, const struct control_message *message)
@@ -205,6 +220,7 @@ static void accept_grant(struct client *client, const struct control_message *me
 	tunnel_attach(&client->tunnel, &client->current->lane, message->mtu,
 		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
 	datapath_resume(&client->datapath);
+	lanes_begin(client, message);
 	confirm(client);
 }
 
@@ -283,8 +299,15 @@ void negotiate_explain(struct client *client, struct client_failure *failure)
 
 /* --- everything else ------------------------------------------------------ */
 
-static void on_keepalive_response(struct client *client, const struct control_message *message)
+static void on_keepalive_response(
+	struct client *client, const struct lane *lane, const struct control_message *message)
 {
+	struct keepalive *of_lane = lanes_keepalive(client, lane);
+	if (of_lane) {
+		keepalive_answered(of_lane, message->transaction, clock_now());
+		counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
+		return;
+	}
 	if (!keepalive_answered(&client->keepalive, message->transaction, clock_now())) {
 		counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 		return;
@@ -293,14 +316,15 @@ static void on_keepalive_response(struct client *client, const struct control_me
 	client_alive(client);
 }
 
-static void answer_keepalive(struct client *client, const struct control_message *request)
+static void answer_keepalive(
+	struct client *client, struct lane *lane, const struct control_message *request)
 {
 	struct control_message message = {
 		.kind = CONTROL_KEEPALIVE_RESPONSE,
 		.transaction = request->transaction,
 		.raw = request->raw,
 	};
-	tunnel_control(&client->tunnel, &message);
+	tunnel_control_on(&client->tunnel, lane, &message);
 }
 
 static void on_release_request(struct client *client, const struct control_message *request)
@@ -326,7 +350,8 @@ static void unexpected(struct client *client)
 	counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 }
 
-static void on_message(struct client *client, const struct control_message *message)
+static void on_message(
+	struct client *client, struct lane *lane, const struct control_message *message)
 {
 	switch (message->kind) {
 	case CONTROL_CONFIGURATION_RESPONSE:
@@ -336,17 +361,20 @@ static void on_message(struct client *client, const struct control_message *mess
 			unexpected(client);
 		return;
 	case CONTROL_KEEPALIVE_REQUEST:
-		answer_keepalive(client, message);
+		answer_keepalive(client, lane, message);
 		return;
 	case CONTROL_KEEPALIVE_RESPONSE:
-		on_keepalive_response(client, message);
+		on_keepalive_response(client, lane, message);
 		return;
 	case CONTROL_RELEASE_REQUEST:
 		on_release_request(client, message);
 		return;
+	case CONTROL_JOIN_RESPONSE:
+		if (!lanes_answered(client, lane, message))
+			unexpected(client);
+		return;
 	case CONTROL_CONFIGURATION_REQUEST:
 	case CONTROL_JOIN_REQUEST:
-	case CONTROL_JOIN_RESPONSE:
 	case CONTROL_RELEASE_RESPONSE:
 	case CONTROL_CONFIGURATION_UPDATE:
 		unexpected(client);
@@ -354,7 +382,8 @@ static void on_message(struct client *client, const struct control_message *mess
 	}
 }
 
-void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t length)
+void negotiate_control(
+	struct tunnel *tunnel, struct lane *lane, const uint8_t *payload, size_t length)
 {
 	struct client *client = tunnel->owner;
 	struct control_message message;
@@ -363,11 +392,11 @@ void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t len
 
 	switch (control_decode(payload, length, &message, &fault)) {
 	case CONTROL_OK:
-		on_message(client, &message);
+		on_message(client, lane, &message);
 		return;
 	case CONTROL_BAD_MAGIC:
-		lane_protocol_error(&client->current->lane,
-			"the server sent a control envelope without its magic number");
+		lane_protocol_error(
+			lane, "the server sent a control envelope without its magic number");
 		return;
 	case CONTROL_UNKNOWN_KIND:
 		unexpected(client);
@@ -379,7 +408,7 @@ void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t len
 			return;
 		}
 		reason_set(&why, "the TSCF sent a malformed Configuration Response: %s", fault);
-		lane_protocol_error(&client->current->lane, why.text);
+		lane_protocol_error(lane, why.text);
 		return;
 	}
 }

@@ -8,14 +8,18 @@
 /* Sends the Configuration Request, with the resume token of the last tunnel if
  * there was one. */
 void negotiate_request(struct client *client);
-/* Asks for a sign of life. */
-void negotiate_keepalive(struct client *client);
+/* Asks that this connection become one more lane of the tunnel. */
+void negotiate_join(struct client *client, struct lane *lane, uint16_t transaction,
+	const struct view *join_key);
+/* Asks for a sign of life on this lane. */
+void negotiate_keepalive(struct client *client, struct lane *lane, uint16_t transaction);
 /* Says good-bye; the TSCF frees the lease. */
 void negotiate_release(struct client *client);
 /* A connection that carried, or should have carried, the tunnel has failed:
  * replaces what the network said by what the TSCF meant, where that is known. */
 void negotiate_explain(struct client *client, struct client_failure *failure);
 /* Any control message of the TSCF (datapath_events.control). */
-void negotiate_control(struct tunnel *tunnel, const uint8_t *payload, size_t length);
+void negotiate_control(
+	struct tunnel *tunnel, struct lane *lane, const uint8_t *payload, size_t length);
 
 #endif

@@ -338,9 +338,9 @@ test_per_source_limit() {
 		wait_for 5 is_answered "$i" || true
 	done
 	# Its connections count as IPv6's; the other family is another source.
-	fails 7 'closed the connection during the TLS handshake|broke during the TLS handshake' \
+	fails 10 'refused: overloaded: as many tunnels .*per-source-limit' \
 		"beyond per-source-limit" lab_tse_up alice
-	at_least "$(lab_tscfctl -j status | jq .turned_away)" 1 "it is counted"
+	at_least "$(lab_tscfctl -j status | jq .refused.overloaded)" 1 "it is counted"
 	check "from another address" lab_tse_up alice -o "tscf.server=$LAB_TSCF4"
 	check "down again" lab_tse_down alice
 	clients_end 2

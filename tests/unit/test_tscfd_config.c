@@ -255,7 +255,7 @@ static void keys_without_effect(void)
 		{"[pool]\nsame-identity = replace\n", "same-identity"},
 		{"[session]\nstate-file = /x\n", NULL},
 		{"[session]\nlanes = 1\n", NULL},
-		{"[session]\nlanes = 2\n", "lanes"},
+		{"[session]\nlanes = 2\n", NULL},
 		{"[control]\nmetrics = /m\n", NULL},
 		{LISTEN POOL4 ROUTES "dns = 10.1.0.1\n", NULL},
 	};

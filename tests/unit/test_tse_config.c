@@ -60,7 +60,7 @@ static void defaults(void)
 	CU_ASSERT_STRING_EQUAL(config.interface, "tse0");
 	CU_ASSERT_EQUAL(config.mtu, 1500);
 	CU_ASSERT_EQUAL(config.lanes, 0);
-	CU_ASSERT_EQUAL(config.lanes_max, 8);
+	CU_ASSERT_EQUAL(config.lanes_max, 0);
 	CU_ASSERT_EQUAL(config.realtime_copies, 0);
 	CU_ASSERT_EQUAL(config.realtime_budget, 150000);
 	CU_ASSERT_EQUAL(config.keepalive, 45000000);
@@ -263,7 +263,7 @@ static void keys_without_effect(void)
 		{"[traversal]\nproxy = none\norder = proxy-first\noverlap = yes\n", NULL},
 		{"[traversal]\nsip-timeout = 9s\np-cscf = 192.0.2.5\ndirect = yes\n", NULL},
 		{"[tunnel]\nlanes = 1\nrealtime-copies = 1\nlanes-max = 1\n", NULL},
-		{"[tunnel]\nlanes = 2\n", "lanes"},
+		{"[tunnel]\nlanes = 2\nlanes-max = 4\n", NULL},
 		{"[tunnel]\nrealtime-copies = 2\n", "realtime-copies"},
 		{"[steering]\nuid = 1000\n", NULL},
 		{"[steering]\nroutes = 10.0.0.0/8\n", NULL},

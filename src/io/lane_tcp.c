@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* TCP_INFO and the options of thin streams. */
+#include "io/lane_tcp.h"
+
+#include <linux/tcp.h> /* not netinet/tcp.h: its struct tcp_info ends in 2012 */
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Linux 6.11 to 6.15; older headers lack the names, older kernels the options. */
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US 45
+#endif
+#ifndef TCP_DELACK_MAX_US
+#define TCP_DELACK_MAX_US 46
+#endif
+
+enum {
+	RTO_MIN_US = 50000, /* above the 40 ms for which a peer may hold back an acknowledgement */
+	RTO_MAX_MS = 1000,  /* the least that the kernel takes: after an outage, once a second */
+	DELACK_MAX_US = 20000, /* voice comes every 20 ms */
+};
+
+static void set(int fd, int option, int value)
+{
+	setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value));
+}
+
+void lane_tcp_tune(struct lane_tcp *tcp, int fd)
+{
+	*tcp = (struct lane_tcp){.unsent_limit = LANE_TCP_UNSENT_FIRST};
+	set(fd, TCP_NODELAY, 1);
+	set(fd, TCP_NOTSENT_LOWAT, LANE_TCP_UNSENT_FIRST);
+	/* A kernel that can bound the timeout itself needs no linear ones, but
+	 * they do no harm there either. */
+	set(fd, TCP_THIN_LINEAR_TIMEOUTS, 1);
+	set(fd, TCP_RTO_MAX_MS, RTO_MAX_MS);
+	set(fd, TCP_RTO_MIN_US, RTO_MIN_US);
+	set(fd, TCP_DELACK_MAX_US, DELACK_MAX_US);
+	set(fd, TCP_USER_TIMEOUT, LANE_TCP_DEAD_MS);
+}
+
+bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+		return false;
+	/* tcpi_bytes_acked counts the SYN. */
+	uint64_t sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
+	uint64_t acknowledged = info.tcpi_bytes_acked > sent ? sent : info.tcpi_bytes_acked;
+
+	tcp->read_at = now;
+	tcp->acknowledged = acknowledged;
+	tcp->unacked = (uint32_t)(sent - acknowledged);
+	tcp->unsent = info.tcpi_notsent_bytes;
+	tcp->rtt = info.tcpi_rtt;
+	tcp->min_rtt = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt;
+	tcp->delivery_rate = info.tcpi_delivery_rate;
+	tcp->rate_is_floor = info.tcpi_delivery_rate_app_limited;
+	tcp->segments_sent = info.tcpi_data_segs_out;
+	tcp->retransmitted = info.tcpi_total_retrans;
+	tcp->segments_come = info.tcpi_data_segs_in;
+	tcp->came_out_of_turn = info.tcpi_rcv_ooopack;
+	return true;
+}
+
+void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd)
+{
+	uint64_t wanted = tcp->delivery_rate * LANE_TCP_UNSENT_MS / 1000;
+	/* Where it was we who held it up, the lane may well be faster. */
+	if (tcp->rate_is_floor)
+		wanted *= 2;
+	if (wanted < LANE_TCP_UNSENT_MIN)
+		wanted = LANE_TCP_UNSENT_MIN;
+	if (wanted > LANE_TCP_UNSENT_MAX)
+		wanted = LANE_TCP_UNSENT_MAX;
+	/* A rate is never the same twice: only what matters is worth a system call. */
+	if (wanted > tcp->unsent_limit - tcp->unsent_limit / 4 &&
+		wanted < tcp->unsent_limit + tcp->unsent_limit / 4)
+		return;
+	tcp->unsent_limit = (uint32_t)wanted;
+	set(fd, TCP_NOTSENT_LOWAT, (int)wanted);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The TCP connection below a lane: what we ask of it, and what it tells.
+ *
+ * A lane that carries voice is a thin stream: a packet every 20 ms, never enough
+ * in flight for TCP's fast recovery.  What a stock kernel makes of a loss in one,
+ * above all after an outage, takes seconds; so we ask for what each kernel has.
+ * Nothing here can fail a connection: it only makes it better. */
+#ifndef TSCF_IO_LANE_TCP_H
+#define TSCF_IO_LANE_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	/* What the kernel may hold and not have sent (TCP_NOTSENT_LOWAT): so many
+	 * ms of the lane's rate, but at least and at most so many octets, and so
+	 * many before there is a rate. */
+	LANE_TCP_UNSENT_MS = 5,
+	LANE_TCP_UNSENT_MIN = 8 * 1024,
+	LANE_TCP_UNSENT_MAX = 128 * 1024,
+	LANE_TCP_UNSENT_FIRST = 32 * 1024,
+	LANE_TCP_SAMPLE_US = 100000, /* us; how old what we know of a lone lane may be */
+	LANE_TCP_DEAD_MS = 20000,    /* sent and unacknowledged that long: the peer is gone */
+};
+
+/* What the kernel knows.  Counts are since the connection was made. */
+struct lane_tcp {
+	uint64_t read_at;          /* us, monotonic; 0: never */
+	uint32_t rtt;              /* us, smoothed; 0: not known */
+	uint32_t min_rtt;          /* us, of the last minutes; 0: not known */
+	uint32_t unacked;          /* octets sent and not acknowledged */
+	uint32_t unsent;           /* octets that the kernel holds and has never sent */
+	uint32_t unsent_limit;     /* octets, TCP_NOTSENT_LOWAT as last set */
+	uint64_t delivery_rate;    /* octets per second, lately; 0: not known */
+	bool rate_is_floor;        /* there was too little to send to measure more */
+	uint64_t acknowledged;     /* octets */
+	uint64_t segments_sent;    /* with octets of ours in them */
+	uint64_t retransmitted;    /* segments: what was lost on the way to the peer */
+	uint64_t segments_come;    /* with octets of the peer's in them */
+	uint64_t came_out_of_turn; /* segments: what was lost (or overtaken) on the way to us */
+};
+
+/* All options of a connected socket that is about to become a lane; fills *tcp
+ * with what is known then: nothing. */
+void lane_tcp_tune(struct lane_tcp *tcp, int fd);
+/* Reads the kernel's knowledge, one system call; false (and nothing changed)
+ * when it tells nothing. */
+bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now);
+/* Bounds what waits unsent in the kernel, where nothing can be overtaken, to
+ * LANE_TCP_UNSENT_MS of the rate that was read. */
+void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What core/lane_choice needs to know, asked of the kernel. */
+#include "lane_set.h"
+
+#include <string.h>
+
+/* A packet whose flow keeps to one lane may be encrypted behind that much which
+ * the socket has not taken: it would have to wait for it anyway, and may not
+ * hold up others of its class. */
+enum { STEADY_UNSENT = 16 * 1024 };
+
+bool lane_set_add(struct lane_set *set, struct lane *lane)
+{
+	if (set->count == LANES_MAX)
+		return false;
+	set->lane[set->count] = lane;
+	set->view[set->count] = (struct lane_view){
+		.usable = true, .ready = true, .class = lane->class, .index = lane->index};
+	set->count++;
+	return true;
+}
+
+static unsigned place_of(const struct lane_set *set, const struct lane *lane)
+{
+	unsigned place = 0;
+	while (place < set->count && set->lane[place] != lane)
+		place++;
+	return place;
+}
+
+void lane_set_remove(struct lane_set *set, const struct lane *lane)
+{
+	unsigned place = place_of(set, lane);
+	if (place == set->count)
+		return;
+	set->count--;
+	size_t behind = set->count - place;
+	memmove(&set->lane[place], &set->lane[place + 1], behind * sizeof(set->lane[0]));
+	memmove(&set->view[place], &set->view[place + 1], behind * sizeof(set->view[0]));
+}
+
+void lane_set_clear(struct lane_set *set)
+{
+	set->count = 0;
+}
+
+void lane_set_look(struct lane_set *set, uint64_t now)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		struct lane *lane = set->lane[i];
+		const struct lane_tcp *tcp = &lane->tcp;
+		lane_look(lane, now);
+		set->view[i].ready = lane_is_ready(lane);
+		lane_view_read(&set->view[i],
+			tcp->unacked + tcp->unsent + (uint32_t)tls_unsent(lane->tls),
+			tcp->acknowledged, tcp->rtt, now);
+	}
+}
+
+struct lane *lane_set_choose(const struct lane_set *set, const struct slot *slot, uint64_t now)
+{
+	int place = lane_choose(set->view, set->count, (enum sched_class)slot->service,
+		slot->spread, slot->flow, now);
+	if (place == LANE_NONE)
+		return NULL;
+	struct lane *lane = set->lane[place];
+	if (lane_is_ready(lane))
+		return lane;
+	return !slot->spread && tls_unsent(lane->tls) < STEADY_UNSENT ? lane : NULL;
+}
+
+struct lane *lane_set_for_bulk(const struct lane_set *set, uint64_t now)
+{
+	int place = lane_choose(set->view, set->count, SCHED_BULK, false, 0, now);
+	return place == LANE_NONE ? NULL : set->lane[place];
+}
+
+void lane_set_sent(struct lane_set *set, const struct lane *lane, uint32_t octets, uint64_t now)
+{
+	unsigned place = place_of(set, lane);
+	if (place == set->count)
+		return; /* it failed meanwhile */
+	set->view[place].ready = lane_is_ready(lane);
+	lane_view_sent(&set->view[place], octets, now);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The lanes of one tunnel: which there are, how each does, and which of them a
+ * packet takes (core/lane_choice). */
+#ifndef TSCF_LANE_SET_H
+#define TSCF_LANE_SET_H
+
+#include "core/lane_choice.h"
+#include "core/slab.h"
+#include "lane.h"
+
+struct lane_set {
+	struct lane *lane[LANES_MAX];     /* borrowed; in the order in which they came */
+	struct lane_view view[LANES_MAX]; /* of the same; as of the last look */
+	unsigned count;
+};
+
+/* False when it is full. */
+bool lane_set_add(struct lane_set *set, struct lane *lane);
+/* One that is not in it is no error. */
+void lane_set_remove(struct lane_set *set, const struct lane *lane);
+void lane_set_clear(struct lane_set *set);
+
+/* Asks the kernel about each of them: once per turn of the loop in which
+ * something is sent, and only if there is a choice. */
+void lane_set_look(struct lane_set *set, uint64_t now);
+/* The lane for this packet, which is no bulk; NULL when it waits for one that
+ * will say `writable`. */
+struct lane *lane_set_choose(const struct lane_set *set, const struct slot *slot, uint64_t now);
+/* All bulk keeps to one lane; NULL only without any. */
+struct lane *lane_set_for_bulk(const struct lane_set *set, uint64_t now);
+/* Octets of an envelope that it was given since the last look. */
+void lane_set_sent(struct lane_set *set, const struct lane *lane, uint32_t octets, uint64_t now);
+
+static inline struct lane *lane_set_first(const struct lane_set *set)
+{
+	return set->count ? set->lane[0] : NULL;
+}
+
+#endif
