@@ -1,6 +1,6 @@
 # The data path, linked by both daemons, and the programs themselves.
 noinst_LIBRARIES += libtunnel.a
-libtunnel_a_SOURCES = src/delivery.c src/delivery.h src/lane.c src/lane.h src/stage.c src/stage.h src/tunnel.c src/tunnel.h
+libtunnel_a_SOURCES = src/delivery.c src/delivery.h src/lane.c src/lane.h src/lane_json.c src/lane_json.h src/lane_set.c src/lane_set.h src/stage.c src/stage.h src/tunnel.c src/tunnel.h
 
 LIBRARIES_OURS = libtunnel.a libio.a libcore.a
 LIBRARIES_THEIRS = $(WOLFSSL_LIBS) $(LIBCRYPTO_LIBS) $(NL_LIBS) $(MNL_LIBS) $(CARES_LIBS) \
@@ -30,6 +30,8 @@ tse_SOURCES = \
 	src/tse/exit_status.h \
 	src/tse/indicate.c \
 	src/tse/indicate.h \
+	src/tse/lanes.c \
+	src/tse/lanes.h \
 	src/tse/launch.c \
 	src/tse/launch.h \
 	src/tse/look.c \
@@ -74,6 +76,8 @@ tscfd_SOURCES = \
 	src/tscfd/identity.h \
 	src/tscfd/inquiry.c \
 	src/tscfd/inquiry.h \
+	src/tscfd/join.c \
+	src/tscfd/join.h \
 	src/tscfd/listener.c \
 	src/tscfd/listener.h \
 	src/tscfd/mailbox.c \
@@ -85,6 +89,8 @@ tscfd_SOURCES = \
 	src/tscfd/options.h \
 	src/tscfd/preflight.c \
 	src/tscfd/preflight.h \
+	src/tscfd/session_lane.c \
+	src/tscfd/session_lane.h \
 	src/tscfd/sessions.c \
 	src/tscfd/sessions.h \
 	src/tscfd/settings.c \

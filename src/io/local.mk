@@ -26,6 +26,8 @@ libio_a_SOURCES = \
 	src/io/hooks_runner.h \
 	src/io/keeper.c \
 	src/io/keeper.h \
+	src/io/lane_tcp.c \
+	src/io/lane_tcp.h \
 	src/io/lease_files.c \
 	src/io/lease_files.h \
 	src/io/log.c \
