@@ -69,7 +69,7 @@ uint64_t copies_hash(const struct copies *copies, const uint8_t *octets, size_t 
 /* Sender, of what copies_concern() it.  The index of the lane that carried the
  * very same packet within COPIES_MEMORY: take it again, and send no copy;
  * LANE_NONE otherwise. */
-int copies_repeated(const struct copies *copies, uint64_t hash, uint64_t now);
+int copies_repeated(struct copies *copies, uint64_t hash, uint64_t now);
 /* It goes on the lane with this index. */
 void copies_sent(struct copies *copies, uint64_t hash, uint8_t lane, uint64_t now);
 /* May a copy of `octets` go now?  If so it is charged to the budget.  `loss`:

@@ -6,6 +6,7 @@
  * round trip above the smallest of the last ten minutes; the rate goes up while
  * that is below PACE_TARGET and down while it is above.  Bulk is never paced
  * below a floor, and not at all without a call: then it takes all there is.
+ * While the realtime lanes measure nothing, the rate stays.
  *
  * Pure: time comes in as microseconds of a monotonic clock. */
 #ifndef TSCF_CORE_PACE_H
@@ -19,7 +20,7 @@ enum {
 	PACE_FLOOR = 32000,       /* octets/s, at least */
 	PACE_FLOOR_PART = 10,     /* and a tenth of the most it had during this call */
 	PACE_BASE_MINUTES = 10,   /* RFC 6817 BASE_HISTORY */
-	PACE_INTERVAL_MIN = 50000 /* us between two changes, or a round trip */
+	PACE_INTERVAL_MIN = 50000 /* us between two steps, or a round trip */
 };
 
 #define PACE_UNLIMITED UINT64_MAX /* what SO_MAX_PACING_RATE takes for no limit */
@@ -28,15 +29,16 @@ struct pace {
 	uint32_t base[PACE_BASE_MINUTES]; /* us, smallest round trip of each minute; 0: none */
 	uint8_t minute;                   /* which of them is now */
 	uint64_t minute_since;            /* us */
-	uint32_t current;                 /* us, smallest round trip since the last change */
-	uint32_t queueing;                /* us, what that was above the base, lately */
+	uint32_t current;                 /* us, smallest round trip since the last step */
+	uint32_t queueing;                /* us, what that was above the base at the last step */
 	bool limited;                     /* a call is up */
-	bool starting;                    /* the rate doubles until a queue is seen */
+	bool starting;                    /* it grows fast until a queue is seen */
 	uint64_t rate;                    /* octets/s, while limited */
-	uint64_t peak;                    /* octets/s delivered at best, during this call */
-	uint64_t changed;                 /* us, the last change */
+	uint64_t peak;                    /* octets/s that arrived at best during this call */
+	uint64_t fastest[2];              /* the same in this second and the one before */
+	uint64_t fastest_since;           /* us */
+	uint64_t changed;                 /* us, the last step */
 	uint64_t delivered;               /* octets, at that time */
-	uint64_t hold_until;              /* us; after a decrease the queue drains first */
 };
 
 void pace_init(struct pace *pace);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* RFC 6817 controls a window, whose sender slows down by itself as the queue,
+ * and so the round trip, grows.  TCP owns the window here and we own a rate,
+ * which adds to the queue as long as it is above the link's.  So the rule is:
+ *
+ *   no queue yet      a sixteenth more than what arrived lately
+ *   below the target  what arrived lately and what fills the queue to the target
+ *                     within the reaction time
+ *   above it          what the link has carried at best in the last second or two
+ *                     (a link with a queue is at its limit) less what drains the
+ *                     excess within the reaction time
+ *
+ * and the reaction time is thrice the age of a measurement, for without that
+ * distance the rate swings. */
+#include "core/pace.h"
+
+#include <string.h>
+
+enum {
+	SECOND = 1000000,
+	MINUTE = 60 * SECOND,
+	START_RATE = 128000, /* octets/s; a quarter more each time until a queue is seen */
+	/* TCP smooths over eight measurements, 160 ms of voice; and a round trip
+	 * old they are too. */
+	MEASURING_AGE = 150000,
+	REACTION_AGES = 3,
+	FASTEST_PERIOD = SECOND,
+	DEEP = 3 * PACE_TARGET,
+};
+
+void pace_init(struct pace *pace)
+{
+	memset(pace, 0, sizeof(*pace));
+}
+
+static uint32_t base_of(const struct pace *pace)
+{
+	uint32_t base = UINT32_MAX;
+	for (unsigned i = 0; i < PACE_BASE_MINUTES; i++)
+		if (pace->base[i] && pace->base[i] < base)
+			base = pace->base[i];
+	return base;
+}
+
+void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
+{
+	if (rtt == 0)
+		return;
+	if (now >= pace->minute_since + MINUTE) {
+		uint64_t minutes = (now - pace->minute_since) / MINUTE;
+		pace->minute_since += minutes * MINUTE;
+		for (uint64_t i = 0; i < minutes && i < PACE_BASE_MINUTES; i++) {
+			pace->minute = (uint8_t)((pace->minute + 1) % PACE_BASE_MINUTES);
+			pace->base[pace->minute] = 0;
+		}
+	}
+	uint32_t *base = &pace->base[pace->minute];
+	if (*base == 0 || rtt < *base)
+		*base = rtt;
+	if (pace->current == 0 || rtt < pace->current)
+		pace->current = rtt;
+	/* The first sign of a queue ends the start at once. */
+	if (pace->starting && rtt > base_of(pace) + PACE_TARGET / 2) {
+		pace->starting = false;
+		pace->current = rtt;
+	}
+}
+
+static uint64_t floor_of(const struct pace *pace)
+{
+	uint64_t least = pace->peak / PACE_FLOOR_PART;
+	return least > PACE_FLOOR ? least : PACE_FLOOR;
+}
+
+/* Octets per second since the last step. */
+static uint64_t speed_of(const struct pace *pace, uint64_t delivered, uint64_t now)
+{
+	if (delivered < pace->delivered || now <= pace->changed)
+		return 0;
+	return (delivered - pace->delivered) * SECOND / (now - pace->changed);
+}
+
+static void note_step(struct pace *pace, uint64_t delivered, uint64_t now)
+{
+	pace->changed = now;
+	pace->delivered = delivered;
+	pace->current = 0;
+}
+
+/* The fastest of this second and the one before. */
+static void note_speed(struct pace *pace, uint64_t speed, uint64_t now)
+{
+	if (now >= pace->fastest_since + FASTEST_PERIOD) {
+		pace->fastest[1] = pace->fastest[0];
+		pace->fastest[0] = 0;
+		pace->fastest_since = now;
+	}
+	if (speed > pace->fastest[0])
+		pace->fastest[0] = speed;
+	if (speed > pace->peak)
+		pace->peak = speed;
+}
+
+/* us between two steps: a round trip; at the start, what the last one did must
+ * have been seen. */
+static uint64_t interval_of(const struct pace *pace)
+{
+	uint64_t rtt = pace->current > PACE_INTERVAL_MIN ? pace->current : PACE_INTERVAL_MIN;
+	return pace->starting ? rtt + MEASURING_AGE : rtt;
+}
+
+/* A call begins: from what bulk has now, or from little. */
+static void begin(struct pace *pace, uint64_t speed, uint64_t now)
+{
+	pace->limited = true;
+	pace->starting = speed < START_RATE;
+	pace->peak = speed;
+	pace->fastest[0] = pace->fastest[1] = speed;
+	pace->fastest_since = now;
+	pace->rate = speed / 2 > START_RATE ? speed / 2 : START_RATE;
+}
+
+/* rate * us / reaction, for us < reaction. */
+static uint64_t part(uint64_t rate, uint64_t us, uint64_t reaction)
+{
+	return rate / 1024 * (us * 1024 / reaction);
+}
+
+/* The rate that the queue asks for, when `speed` arrived lately. */
+static uint64_t balanced(const struct pace *pace, uint64_t speed)
+{
+	uint64_t reaction = REACTION_AGES * ((uint64_t)MEASURING_AGE + base_of(pace));
+	uint32_t queueing = pace->queueing;
+
+	if (queueing < PACE_TARGET / 2)
+		return speed + speed / 16;
+	if (queueing <= PACE_TARGET)
+		return speed + part(speed, PACE_TARGET - queueing, reaction);
+	uint64_t fastest =
+		pace->fastest[0] > pace->fastest[1] ? pace->fastest[0] : pace->fastest[1];
+	uint64_t excess = queueing - PACE_TARGET;
+	if (excess > DEEP) /* a buffer that was filled, and nothing to swing about */
+		reaction /= 2;
+	return fastest - part(fastest, excess < reaction / 2 ? excess : reaction / 2, reaction);
+}
+
+/* One step, a round trip after the last. */
+static void adjust(struct pace *pace, uint64_t speed)
+{
+	uint32_t base = base_of(pace);
+	pace->queueing = pace->current > base ? pace->current - base : 0;
+	uint64_t rate = balanced(pace, speed);
+	bool used = speed >= pace->rate / 4 * 3;
+	if (pace->starting && used)
+		pace->rate += pace->rate / 4;
+	else if (pace->queueing > PACE_TARGET || rate > pace->rate)
+		pace->rate = rate; /* bulk that has less to send keeps its rate */
+	if (pace->rate < floor_of(pace))
+		pace->rate = floor_of(pace);
+}
+
+uint64_t pace_rate(struct pace *pace, bool call, uint64_t delivered, uint64_t now)
+{
+	uint64_t speed = speed_of(pace, delivered, now);
+	if (!call || !pace->limited) {
+		pace->limited = false;
+		if (call)
+			begin(pace, speed, now);
+		note_step(pace, delivered, now);
+		return call ? pace->rate : PACE_UNLIMITED;
+	}
+	if (pace->current == 0 || now < pace->changed + interval_of(pace))
+		return pace->rate;
+	note_speed(pace, speed, now);
+	adjust(pace, speed);
+	note_step(pace, delivered, now);
+	return pace->rate;
+}
+
+uint32_t pace_queueing(const struct pace *pace)
+{
+	return pace->queueing;
+}
