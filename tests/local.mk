@@ -56,15 +56,21 @@ UNIT_TESTS = \
 	tests/unit/test_config_files \
 	tests/unit/test_control \
 	tests/unit/test_control_decode \
+	tests/unit/test_copies \
 	tests/unit/test_counters \
+	tests/unit/test_delay \
 	tests/unit/test_emodel \
 	tests/unit/test_envelope \
 	tests/unit/test_hook_message \
 	tests/unit/test_http_answer \
 	tests/unit/test_keepalive \
+	tests/unit/test_lane_choice \
+	tests/unit/test_lane_demand \
+	tests/unit/test_lane_loss \
 	tests/unit/test_lease_store \
 	tests/unit/test_link \
 	tests/unit/test_offload \
+	tests/unit/test_pace \
 	tests/unit/test_packet \
 	tests/unit/test_packet_icmp \
 	tests/unit/test_playout \
@@ -109,8 +115,12 @@ tests_unit_test_control_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_control_LDADD = $(UNIT_LDADD)
 tests_unit_test_control_decode_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_control_decode_LDADD = $(UNIT_LDADD)
+tests_unit_test_copies_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_copies_LDADD = $(UNIT_LDADD)
 tests_unit_test_counters_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_counters_LDADD = $(UNIT_LDADD)
+tests_unit_test_delay_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_delay_LDADD = $(UNIT_LDADD)
 tests_unit_test_emodel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_emodel_LDADD = $(UNIT_LDADD)
 tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -121,6 +131,12 @@ tests_unit_test_http_answer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_http_answer_LDADD = $(UNIT_LDADD)
 tests_unit_test_keepalive_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_keepalive_LDADD = $(UNIT_LDADD)
+tests_unit_test_lane_choice_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_choice_LDADD = $(UNIT_LDADD)
+tests_unit_test_lane_demand_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_demand_LDADD = $(UNIT_LDADD)
+tests_unit_test_lane_loss_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lane_loss_LDADD = $(UNIT_LDADD)
 tests_unit_test_lease_store_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lease_store_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -128,6 +144,8 @@ tests_unit_test_link_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/tools/link.c
 tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(UNIT_LDADD)
+tests_unit_test_pace_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pace_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_icmp_CPPFLAGS = $(UNIT_CPPFLAGS)

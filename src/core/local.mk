@@ -33,9 +33,11 @@ libcore_a_SOURCES = \
 	src/core/control_encode.c \
 	src/core/control_table.c \
 	src/core/control_table.h \
+	src/core/copies.c \
 	src/core/copies.h \
 	src/core/counters.c \
 	src/core/counters.h \
+	src/core/delay.c \
 	src/core/delay.h \
 	src/core/emodel.c \
 	src/core/emodel.h \
@@ -58,6 +60,7 @@ libcore_a_SOURCES = \
 	src/core/octets.h \
 	src/core/offload.c \
 	src/core/offload.h \
+	src/core/pace.c \
 	src/core/pace.h \
 	src/core/packet.c \
 	src/core/packet.h \
