@@ -128,6 +128,21 @@ test_offload() {
 		"an offloaded packet that is cut off"
 }
 
+# Each rule of the offload header, one broken at a time.
+test_offload_rules() {
+	local rule reason
+	for rule in tcp4 tcp6 udp header-length; do
+		exits 3 "offload, all rules kept: $rule" mallory --wait 0.3 "rule-kept-$rule"
+	done
+	for rule in flags-unknown flags-missing type-unknown type-family type-protocol type-udp-ecn \
+		checksum-start checksum-offset segment-zero segment-tcp4-small segment-tcp6-small \
+		segment-mtu segment-mtu6 segment-udp-65 packet-fragment packet-extension \
+		packet-udp-length; do
+		reason="$ended an offload header that does not fit its packet: ${rule%%-*}"
+		refused "rule-$rule" '^Configuration Response, result 0' "$reason" "offload, $rule"
+	done
+}
+
 counter() {
 	lab_tscfctl -j status | jq ".counters.$1"
 }
@@ -221,6 +236,7 @@ test_greeting
 test_requests
 test_packets
 test_offload
+test_offload_rules
 test_spoofing
 test_deafness
 test_victim

@@ -76,6 +76,25 @@ def udp_packet(source, length=100):
     return head + struct.pack("!HHHH", 9, 9, length - 20, 0) + bytes(length - 28)
 
 
+def tcp_packet(source, length=4000, flags=0x10, fragment=0x4000):
+    """TCP over either family, without its checksum, to the P-CSCF."""
+    tcp = struct.pack("!HHIIBBHHH", 9, 9, 1, 1, 0x50, flags, 500, 0, 0)
+    if source.version == 4:
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, length, 1, fragment, 64, 6, 0, source.packed,
+                           ipaddress.ip_address("10.99.0.10").packed)
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    else:
+        head = struct.pack("!IHBB16s16s", 6 << 28, length - 40, 6, 64, source.packed,
+                           ipaddress.ip_address("fd99::10").packed)
+    return head + tcp + bytes(length - len(head) - len(tcp))
+
+
+def with_option(packet):
+    """The same IPv6 packet with eight octets of destination options."""
+    return packet[:4] + struct.pack("!HB", len(packet) - 32, 60) + packet[7:40] + \
+        bytes((packet[6], 0, 1, 4, 0, 0, 0, 0)) + packet[40:]
+
+
 def offloaded(packet, flags=1, kind=5, header=28, segment=500, start=20, offset=6):
     return envelope(OFFLOAD, struct.pack("!BBHHHH", flags, kind, header, segment, start, offset) +
                     packet)
@@ -145,17 +164,18 @@ class Stream:
 
 # ------------------------------------------------------------------- a TSE
 
-def configured(stream, **options):
-    """Gets a tunnel; its inner IPv4 address."""
+def configured(stream, family=4, **options):
+    """Gets a tunnel; its inner address."""
     stream.send(configuration_request(**options))
     _, found = stream.message()
-    return ipaddress.ip_address(found[0x20][:4])
+    # Of IPv6 we have a prefix, in which any address is ours.
+    return ipaddress.ip_address(found[0x20][:4] if family == 4 else found[0x21][:15] + b"\1")
 
 
-def after_configuration(make, **options):
+def after_configuration(make, family=4, **options):
     """An action that first gets a tunnel, then sends what make(address) returns."""
     def action(stream, _):
-        stream.send(make(configured(stream, **options)))
+        stream.send(make(configured(stream, family, **options)))
         stream.until_closed()
     return action
 
@@ -238,7 +258,6 @@ CLIENT = {
                                            capabilities=0),
     "offload-type": after_configuration(lambda own: offloaded(udp_packet(own, 1400), kind=9)),
     "offload-flags": after_configuration(lambda own: offloaded(udp_packet(own, 1400), flags=3)),
-    "offload-header": after_configuration(lambda own: offloaded(udp_packet(own, 1400), header=9999)),
     "offload-start": after_configuration(lambda own: offloaded(udp_packet(own, 1400), start=1398)),
     "offload-segment": after_configuration(lambda own: offloaded(udp_packet(own, 1400), segment=1)),
     "offload-empty": after_configuration(lambda own: offloaded(b"")),
@@ -251,6 +270,50 @@ CLIENT = {
     "spoof": spoof,
     "deaf": deaf,
 }
+TCP4, TCP6, UDP, ECN = 1, 4, 5, 0x80
+
+
+def rule(make=tcp_packet, family=4, **header):
+    """One super-packet of a good shape, but for what `header` says."""
+    start = 20 if family == 4 else 40
+    if make == udp_packet:
+        good = {"kind": UDP, "header": 28, "segment": 500, "start": 20, "offset": 6}
+    else:
+        good = {"kind": TCP4 if family == 4 else TCP6, "header": start + 20, "segment": 1400,
+                "start": start, "offset": 16}
+    return after_configuration(lambda own: offloaded(make(own), **{**good, **header}), family)
+
+
+def long_udp(own):
+    return udp_packet(own, 1400)
+
+
+# Every rule of the offload header, broken one at a time; those that keep them all show
+# that it is the breach that ends the session.
+CLIENT.update({
+    "rule-kept-tcp4": rule(),
+    "rule-kept-tcp6": rule(family=6),
+    "rule-kept-udp": rule(udp_packet, segment=50),
+    "rule-kept-header-length": rule(header=9999),
+    "rule-flags-unknown": rule(flags=3),
+    "rule-flags-missing": rule(flags=0),
+    "rule-type-unknown": rule(kind=9),
+    "rule-type-family": rule(kind=TCP6),
+    "rule-type-protocol": rule(kind=UDP, offset=6),
+    "rule-type-udp-ecn": rule(udp_packet, kind=UDP | ECN),
+    "rule-checksum-start": rule(start=24),
+    "rule-checksum-offset": rule(offset=6),
+    "rule-segment-zero": rule(segment=0),
+    "rule-segment-tcp4-small": rule(segment=535),
+    "rule-segment-tcp6-small": rule(family=6, segment=1219),
+    "rule-segment-mtu": rule(segment=1461),
+    "rule-segment-mtu6": rule(family=6, segment=1441),
+    "rule-segment-udp-65": rule(long_udp, kind=UDP, header=28, segment=21, offset=6),
+    "rule-packet-fragment": rule(lambda own: tcp_packet(own, fragment=0x2000)),
+    "rule-packet-extension": rule(lambda own: with_option(tcp_packet(own)), family=6, start=48),
+    "rule-packet-udp-length": rule(lambda own: long_udp(own)[:24] + b"\0\x64" + long_udp(own)[26:],
+                                   kind=UDP, header=28, segment=500, offset=6),
+})
 CLIENT_TCP = {
     "tcp-silence": silence,
     "tcp-http": at_once(b"GET / HTTP/1.1\r\n\r\n"),
