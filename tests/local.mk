@@ -18,6 +18,7 @@ dist_check_SCRIPTS = \
 	tests/netns/networks-open.sh \
 	tests/netns/networks-proxy.sh \
 	tests/netns/networks-strict.sh \
+	tests/netns/offload.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
 	tests/netns/proxies.sh \
