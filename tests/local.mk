@@ -60,6 +60,8 @@ UNIT_TESTS = \
 	tests/unit/test_copies \
 	tests/unit/test_counters \
 	tests/unit/test_delay \
+	tests/unit/test_dhcp4 \
+	tests/unit/test_dhcp6 \
 	tests/unit/test_emodel \
 	tests/unit/test_envelope \
 	tests/unit/test_hook_message \
@@ -70,10 +72,13 @@ UNIT_TESTS = \
 	tests/unit/test_lane_loss \
 	tests/unit/test_lease_store \
 	tests/unit/test_link \
+	tests/unit/test_ndp \
 	tests/unit/test_offload \
 	tests/unit/test_pace \
 	tests/unit/test_packet \
 	tests/unit/test_packet_icmp \
+	tests/unit/test_plain_client \
+	tests/unit/test_plain_server \
 	tests/unit/test_playout \
 	tests/unit/test_pool \
 	tests/unit/test_question \
@@ -122,6 +127,10 @@ tests_unit_test_counters_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_counters_LDADD = $(UNIT_LDADD)
 tests_unit_test_delay_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_delay_LDADD = $(UNIT_LDADD)
+tests_unit_test_dhcp4_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_dhcp4_LDADD = $(UNIT_LDADD)
+tests_unit_test_dhcp6_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_dhcp6_LDADD = $(UNIT_LDADD)
 tests_unit_test_emodel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_emodel_LDADD = $(UNIT_LDADD)
 tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -143,6 +152,8 @@ tests_unit_test_lease_store_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_link_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/tools/link.c
+tests_unit_test_ndp_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ndp_LDADD = $(UNIT_LDADD)
 tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(UNIT_LDADD)
 tests_unit_test_pace_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -151,6 +162,10 @@ tests_unit_test_packet_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_icmp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_packet_icmp_LDADD = $(UNIT_LDADD)
+tests_unit_test_plain_client_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plain_client_LDADD = $(UNIT_LDADD)
+tests_unit_test_plain_server_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_plain_server_LDADD = $(UNIT_LDADD)
 tests_unit_test_playout_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_playout_LDADD = $(UNIT_LDADD)
 tests_unit_test_playout_SOURCES = tests/unit/test_playout.c tests/tools/playout.c
@@ -308,11 +323,13 @@ FUZZERS = \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_control_socket \
+	tests/fuzz/fuzz_dhcp \
 	tests/fuzz/fuzz_envelope \
 	tests/fuzz/fuzz_hook_message \
 	tests/fuzz/fuzz_http_answer \
 	tests/fuzz/fuzz_offload \
 	tests/fuzz/fuzz_packet \
+	tests/fuzz/fuzz_plain \
 	tests/fuzz/fuzz_sip \
 	tests/fuzz/fuzz_stun
 noinst_PROGRAMS = $(FUZZERS)
@@ -324,6 +341,8 @@ tests_fuzz_fuzz_control_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_control_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_control_socket_LDADD = libio.a libcore.a $(JANSSON_LIBS) $(EV_LIBS) $(INIH_LIBS)
 tests_fuzz_fuzz_control_socket_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_dhcp_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_dhcp_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_envelope_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_hook_message_LDADD = libcore.a $(INIH_LIBS)
@@ -334,6 +353,8 @@ tests_fuzz_fuzz_offload_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_offload_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_packet_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_plain_LDADD = libcore.a $(INIH_LIBS)
+tests_fuzz_fuzz_plain_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_sip_LDADD = libcore.a $(INIH_LIBS)
 tests_fuzz_fuzz_sip_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_stun_LDADD = libcore.a $(INIH_LIBS)

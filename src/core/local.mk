@@ -37,8 +37,16 @@ libcore_a_SOURCES = \
 	src/core/copies.h \
 	src/core/counters.c \
 	src/core/counters.h \
+	src/core/datagram.c \
+	src/core/datagram.h \
 	src/core/delay.c \
 	src/core/delay.h \
+	src/core/dhcp4.c \
+	src/core/dhcp4.h \
+	src/core/dhcp6.c \
+	src/core/dhcp6.h \
+	src/core/dns_name.c \
+	src/core/dns_name.h \
 	src/core/emodel.c \
 	src/core/emodel.h \
 	src/core/envelope.c \
@@ -57,6 +65,8 @@ libcore_a_SOURCES = \
 	src/core/lane_loss.h \
 	src/core/lease_store.c \
 	src/core/lease_store.h \
+	src/core/ndp.c \
+	src/core/ndp.h \
 	src/core/octets.h \
 	src/core/offload.c \
 	src/core/offload.h \
@@ -65,6 +75,12 @@ libcore_a_SOURCES = \
 	src/core/packet.c \
 	src/core/packet.h \
 	src/core/packet_icmp.c \
+	src/core/plain_client.c \
+	src/core/plain_client.h \
+	src/core/plain_grant.c \
+	src/core/plain_grant.h \
+	src/core/plain_server.c \
+	src/core/plain_server.h \
 	src/core/pool.c \
 	src/core/pool.h \
 	src/core/pool_private.h \
