@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <wolfssl/wolfcrypt/cryptocb.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
@@ -124,13 +125,13 @@ static int p256_generate(const wc_CryptoInfo *info)
 
 static int p256_agree(const wc_CryptoInfo *info)
 {
-	uint8_t scalar[P256_SCALAR], own[P256_POINT], peer[P256_POINT];
+	uint8_t scalar[P256_SCALAR], peer[P256_POINT];
 	ecc_key *key = info->pk.ecdh.private_key;
 	int error = CRYPTOCB_UNAVAILABLE;
 	if (is_p256(key) && key->type == ECC_PRIVATEKEY && is_p256(info->pk.ecdh.public_key) &&
 		*info->pk.ecdh.outlen >= P256_SCALAR && export_scalar(key, scalar) &&
-		export_point(key, own) && export_point(info->pk.ecdh.public_key, peer))
-		error = wolf_result(libcrypto_p256_agree(scalar, own, peer, info->pk.ecdh.out),
+		export_point(info->pk.ecdh.public_key, peer))
+		error = wolf_result(libcrypto_p256_agree(scalar, peer, info->pk.ecdh.out),
 			CRYPTOCB_UNAVAILABLE);
 	if (error == 0)
 		*info->pk.ecdh.outlen = P256_SCALAR;
@@ -178,10 +179,30 @@ static int p256_verify(const wc_CryptoInfo *info)
 	return CRYPTOCB_UNAVAILABLE;
 }
 
+/* wolfSSL seeds a generator of its own for every connection, from a device file
+ * that it opens each time; the kernel's is there already. */
+static int draw(uint8_t *out, size_t length)
+{
+	while (length > 0) {
+		ssize_t got = getrandom(out, length, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return CRYPTOCB_UNAVAILABLE;
+		out += got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
 static int compute(int device, wc_CryptoInfo *info, void *user)
 {
 	(void)device;
 	(void)user;
+	if (info->algo_type == WC_ALGO_TYPE_RNG)
+		return draw(info->rng.out, info->rng.sz);
+	if (info->algo_type == WC_ALGO_TYPE_SEED)
+		return draw(info->seed.seed, info->seed.sz);
 	if (!owner)
 		return CRYPTOCB_UNAVAILABLE;
 	if (info->algo_type == WC_ALGO_TYPE_CIPHER && info->cipher.type == WC_CIPHER_AES_GCM &&
@@ -285,10 +306,13 @@ int aead_init(struct reason *why)
 {
 	const char *forced = secure_getenv("TSCF_AEAD");
 	bool native = forced && strcmp(forced, "wolfssl") == 0;
-	bool foreign = forced && strcmp(forced, "libcrypto") == 0;
+	bool aes_only = forced && strcmp(forced, "libcrypto-aes") == 0;
+	bool foreign = aes_only || (forced && strcmp(forced, "libcrypto") == 0);
 	ready = gcm_here = p256_here = false;
 	if (forced && !native && !foreign) {
-		reason_set(why, "TSCF_AEAD is \"%s\"; it may be wolfssl or libcrypto", forced);
+		reason_set(why,
+			"TSCF_AEAD is \"%s\"; it may be wolfssl, libcrypto or libcrypto-aes",
+			forced);
 		return -EINVAL;
 	}
 	if (native)
@@ -299,13 +323,15 @@ int aead_init(struct reason *why)
 			libcrypto_close();
 	}
 	if (!ready && foreign) {
-		reason_set(why, "TSCF_AEAD=libcrypto, but libcrypto has no AES-GCM or P-256");
+		reason_set(why, "TSCF_AEAD=%s, but libcrypto has no AES-GCM or P-256", forced);
 		return -ENOTSUP;
 	}
-	if (foreign)
-		gcm_here = p256_here = true;
-	else if (ready)
+	if (!foreign && ready)
 		choose_by_timing();
+	if (foreign) {
+		gcm_here = true;
+		p256_here = !aes_only;
+	}
 	return 0;
 }
 
@@ -326,6 +352,22 @@ int aead_device(void)
 const char *aead_name(void)
 {
 	return gcm_here ? "libcrypto" : "wolfssl";
+}
+
+bool aead_has_p256(void)
+{
+	return p256_here;
+}
+
+void aead_thread_init(void)
+{
+	if (p256_here)
+		libcrypto_thread_init();
+}
+
+void aead_thread_fini(void)
+{
+	libcrypto_thread_fini();
 }
 
 void aead_enter(struct aead *aead)
@@ -372,6 +414,19 @@ int aead_device(void)
 const char *aead_name(void)
 {
 	return "wolfssl";
+}
+
+bool aead_has_p256(void)
+{
+	return false;
+}
+
+void aead_thread_init(void)
+{
+}
+
+void aead_thread_fini(void)
+{
 }
 
 void aead_enter(struct aead *aead)

@@ -6,11 +6,13 @@
 #ifndef TSCF_IO_AEAD_H
 #define TSCF_IO_AEAD_H
 
+#include <stdbool.h>
+
 #include "core/reason.h"
 
-/* Times both and registers the callback; the environment's
- * TSCF_AEAD=wolfssl|libcrypto decides instead.  Once per process, after
- * wolfSSL_Init.  0 or -errno. */
+/* Times both and registers the callback; the environment's TSCF_AEAD decides
+ * instead: wolfssl, libcrypto, or libcrypto-aes, which leaves P-256 to wolfSSL.
+ * Once per process, after wolfSSL_Init.  0 or -errno. */
 int aead_init(struct reason *why);
 void aead_fini(void);
 
@@ -18,6 +20,13 @@ void aead_fini(void);
 int aead_device(void);
 /* "libcrypto" or "wolfssl". */
 const char *aead_name(void);
+/* Whether P-256 is libcrypto's, and so faster than X25519, which is not. */
+bool aead_has_p256(void);
+
+/* In a thread of its own: makes what its first handshake would otherwise wait
+ * for; gives that back, keys cleansed. */
+void aead_thread_init(void);
+void aead_thread_fini(void);
 
 /* The cipher contexts of one TLS object, one per direction, each with a copy
  * of the key it is set to.  Made on first use. */

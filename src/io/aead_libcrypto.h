@@ -40,11 +40,17 @@ enum libcrypto_result libcrypto_gcm_seal(
 enum libcrypto_result libcrypto_gcm_open(
 	struct libcrypto_gcm *gcm, const struct gcm_record *record, const uint8_t tag[GCM_TAG]);
 
-/* P-256. Points are uncompressed (X9.62), signatures DER. */
+/* P-256 (p256_libcrypto.c). Points are uncompressed (X9.62), signatures DER.
+ * What these need is made once for each thread and kept, the last signing key
+ * too: building a group or looking an algorithm up costs more than a signature.
+ * thread_init makes it now (a first use costs milliseconds) and is false when
+ * there is no P-256; thread_fini cleanses it. */
+bool libcrypto_thread_init(void);
+void libcrypto_thread_fini(void);
 enum libcrypto_result libcrypto_p256_generate(
 	uint8_t scalar[P256_SCALAR], uint8_t point[P256_POINT]);
 enum libcrypto_result libcrypto_p256_agree(const uint8_t scalar[P256_SCALAR],
-	const uint8_t own[P256_POINT], const uint8_t peer[P256_POINT], uint8_t out[P256_SCALAR]);
+	const uint8_t peer[P256_POINT], uint8_t out[P256_SCALAR]);
 enum libcrypto_result libcrypto_p256_sign(const uint8_t scalar[P256_SCALAR],
 	const uint8_t point[P256_POINT], const uint8_t *digest, size_t digest_length,
 	uint8_t signature[P256_SIGNATURE_MAX], size_t *length);

@@ -167,6 +167,10 @@ enum tls_result tls_handshake(struct tls *tls)
 		tls_flush(tls);
 		return result;
 	}
+	/* A server's tickets leave with its answer when the client's first message
+	 * is here already. */
+	if (result == TLS_OK && tls->context->server && tls_has_more(tls))
+		return TLS_OK;
 	enum tls_result flushed = tls_flush(tls);
 	return flushed == TLS_OK ? result : flushed;
 }
@@ -317,17 +321,33 @@ bool tls_peer_name(const struct tls *tls, char *out, size_t room)
 	return found;
 }
 
-bool tls_peer_serial(const struct tls *tls, char *out, size_t room)
+static bool copy_serial(const struct certificate *certificate, char *out, size_t room)
 {
-	struct certificate certificate;
 	char text[CERTIFICATE_SERIAL_MAX];
-	WOLFSSL_X509 *x509 = peer_certificate(tls, &certificate);
-	if (!x509)
-		return false;
-	certificate_serial(&certificate, text);
-	wolfSSL_X509_free(x509);
+	certificate_serial(certificate, text);
 	if (strlen(text) >= room)
 		return false;
 	memcpy(out, text, strlen(text) + 1);
 	return true;
+}
+
+bool tls_peer_serial(const struct tls *tls, char *out, size_t room)
+{
+	struct certificate certificate;
+	WOLFSSL_X509 *x509 = peer_certificate(tls, &certificate);
+	bool found = x509 && copy_serial(&certificate, out, room);
+	wolfSSL_X509_free(x509);
+	return found;
+}
+
+void tls_peer_identity(
+	const struct tls *tls, char *name, size_t name_room, char *serial, size_t serial_room)
+{
+	struct certificate certificate;
+	WOLFSSL_X509 *x509 = peer_certificate(tls, &certificate);
+	if (!x509 || !certificate_common_name(&certificate, name, name_room))
+		name[0] = '\0';
+	if (!x509 || !copy_serial(&certificate, serial, serial_room))
+		serial[0] = '\0';
+	wolfSSL_X509_free(x509);
 }

@@ -64,7 +64,9 @@ struct tls_settings {
 /* Once per process, before anything else; chooses the AEAD provider. */
 int tls_library_init(struct reason *why);
 void tls_library_fini(void);
-/* At the end of every thread that used TLS: gives back its buffers. */
+/* At the start of a thread, if its first handshake shall not be slower than the
+ * others; at the end of every thread that used TLS: gives back its buffers. */
+void tls_thread_init(void);
 void tls_thread_fini(void);
 
 /* 0 or -errno with a reason that names the file's role and the fault. The
@@ -103,7 +105,8 @@ void tls_session_free(struct tls_session *session); /* takes NULL */
 bool tls_resume(struct tls *tls, const struct tls_session *session);
 
 /* Until OK.  A client's first tls_write may follow at once. OK, the peer's
- * chain, name and pin have been checked, and all of our side is sent. */
+ * chain, name and pin have been checked, and all of our side is sent, or, on a
+ * server that tls_has_more() to read, leaves with the next tls_flush. */
 enum tls_result tls_handshake(struct tls *tls);
 /* Sends close_notify if the socket takes it. */
 void tls_close(struct tls *tls);
@@ -142,6 +145,10 @@ bool tls_resumed(const struct tls *tls);
 bool tls_peer_name(const struct tls *tls, char *out, size_t room);
 /* Serial number of the peer's certificate, lower-case hex; false as above. */
 bool tls_peer_serial(const struct tls *tls, char *out, size_t room);
+/* Both at once, since looking at the certificate is not cheap; "" for what there
+ * is not. */
+void tls_peer_identity(
+	const struct tls *tls, char *name, size_t name_room, char *serial, size_t serial_room);
 /* Asks for new keys in both directions with the next write (TLS 1.3); happens
  * by itself before AES-GCM's limits are reached. False under TLS 1.2. */
 bool tls_update_keys(struct tls *tls);
@@ -152,7 +159,7 @@ bool tls_peer_is_revoked(const struct tls *tls, const struct tls_context *contex
 size_t tls_memory(const struct tls *tls);
 
 /* "libcrypto" or "wolfssl": who runs AES-GCM. The environment variable
- * TSCF_AEAD with one of these values forces it; else timing decides. */
+ * TSCF_AEAD forces it (io/aead.h); else timing decides. */
 const char *tls_aead_name(void);
 
 #endif

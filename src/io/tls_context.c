@@ -321,7 +321,11 @@ static int set_verification(
 static int set_algorithms(
 	struct tls_context *context, const struct tls_settings *settings, struct reason *why)
 {
-	int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+	/* A client's first one gets its key share; the server takes what comes.
+	 * With libcrypto P-256 costs half of wolfSSL's X25519. */
+	bool p256_first = aead_has_p256();
+	int groups[] = {p256_first ? WOLFSSL_ECC_SECP256R1 : WOLFSSL_ECC_X25519,
+		p256_first ? WOLFSSL_ECC_X25519 : WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
 	int count = sizeof(groups) / sizeof(groups[0]);
 	bool good = wolfSSL_CTX_SetMinVersion(context->wolf,
 			    settings->tls13_only ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2) ==

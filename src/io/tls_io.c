@@ -31,8 +31,14 @@ static void buffer_forget(struct tls_buffer *buffer)
 	*buffer = (struct tls_buffer){0};
 }
 
+void tls_thread_init(void)
+{
+	aead_thread_init();
+}
+
 void tls_thread_fini(void)
 {
+	aead_thread_fini();
 	free(thread.receive);
 	thread.receive = NULL;
 	buffer_forget(&thread.spare);

@@ -22,6 +22,7 @@
 #include <wolfssl/wolfcrypt/hmac.h>
 
 enum { TICKET_KEY = 32, TICKET_NONCE = 12, TICKET_TAG = 16 };
+enum { TICKET_ROOM = 4096 }; /* octets of a ticket that we would use */
 enum { LIFETIME_DEFAULT = 300, LIFETIME_MAX = 604800 }; /* s; RFC 8446 4.6.1: seven days */
 
 struct ticket_key {
@@ -183,9 +184,18 @@ int tls_session_setup(struct tls_context *context, const struct tls_settings *se
 	return 0;
 }
 
+/* A session is found by its ticket or not at all. */
+static bool has_ticket(WOLFSSL *wolf)
+{
+	uint8_t ticket[TICKET_ROOM];
+	word32 length = sizeof(ticket);
+	return wolfSSL_get_SessionTicket(wolf, ticket, &length) == WOLFSSL_SUCCESS && length > 0;
+}
+
 struct tls_session *tls_session_take(struct tls *tls)
 {
-	if (!tls->established || tls->context->server || tls->ended == TLS_FAILED)
+	if (!tls->established || tls->context->server || tls->ended == TLS_FAILED ||
+		!has_ticket(tls->wolf))
 		return NULL;
 	struct tls_session *session = calloc(1, sizeof(*session));
 	if (!session)
@@ -193,7 +203,7 @@ struct tls_session *tls_session_take(struct tls *tls)
 	session->context = tls_context_ref(tls->context);
 	session->host = strdup(tls->host);
 	session->wolf = wolfSSL_get1_session(tls->wolf);
-	if (session->host && session->wolf && wolfSSL_SESSION_is_resumable(session->wolf))
+	if (session->host && session->wolf)
 		return session;
 	tls_session_free(session);
 	return NULL;

@@ -90,10 +90,8 @@ static void on_opened(struct lane *lane)
 {
 	struct session *session = ((struct session_lane *)lane->owner)->session;
 	session->worker->handshakes++;
-	if (!tls_peer_name(lane->tls, session->identity, sizeof(session->identity)))
-		session->identity[0] = '\0';
-	if (!tls_peer_serial(lane->tls, session->serial, sizeof(session->serial)))
-		session->serial[0] = '\0';
+	tls_peer_identity(lane->tls, session->identity, sizeof(session->identity), session->serial,
+		sizeof(session->serial));
 }
 
 static void on_envelope(struct lane *lane, const struct envelope *envelope)

@@ -163,6 +163,7 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 static void *run(void *argument)
 {
 	struct worker *worker = argument;
+	tls_thread_init();
 	ev_run(worker->loop, 0);
 	tls_thread_fini();
 	return NULL;
