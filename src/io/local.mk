@@ -45,6 +45,7 @@ libio_a_SOURCES = \
 	src/io/netns.h \
 	src/io/notify.c \
 	src/io/notify.h \
+	src/io/p256_libcrypto.c \
 	src/io/portal.c \
 	src/io/portal.h \
 	src/io/probe.c \
