@@ -210,6 +210,9 @@ static uint64_t wait_after_loss(struct traversal *traversal, enum traversal_caus
 {
 	bool told = cause == TRAVERSAL_CAUSE_RESET || cause == TRAVERSAL_CAUSE_SHUTTING_DOWN;
 	uint64_t wait = 0;
+	/* A person must lift that, or another tunnel has taken its place. */
+	if (cause == TRAVERSAL_CAUSE_POLICY || cause == TRAVERSAL_CAUSE_AUTHENTICATION)
+		return traversal_reprobe_at(traversal) - traversal->now;
 	if (traversal->now < traversal->tunnel_since + TRAVERSAL_SHORT_LIFE_US) {
 		/* Up and lost, up and lost: not as fast as the network allows.  A
 		 * call is spared the first of these waits. */

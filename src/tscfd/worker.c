@@ -260,8 +260,7 @@ unsigned worker_disconnect(struct worker *worker, const char *id, const char *id
 		if ((id && strcmp(session_id(session, text), id) == 0) ||
 			(identity && *session->identity &&
 				strcmp(session->identity, identity) == 0)) {
-			session_release(
-				session, RESULT_FORBIDDEN, "disconnected by the administrator");
+			session_release(session, RESULT_OK, "disconnected by the administrator");
 			closed++;
 		}
 	}

@@ -99,6 +99,7 @@ struct client {
 	struct client_failure failure;
 	struct client_news told;
 	struct reason farewell;     /* what the TSCF said before it closed; empty: nothing */
+	enum traversal_cause farewell_cause;
 	bool plan_applied;          /* interface, addresses and routes are there */
 	uint64_t wrong_source_told; /* us */
 	bool media;                 /* as last told to core/traversal */

@@ -284,7 +284,7 @@ void negotiate_explain(struct client *client, struct client_failure *failure)
 {
 	if (*client->farewell.text) {
 		failure->outcome = TRAVERSAL_STEP_REFUSED;
-		failure->cause = TRAVERSAL_CAUSE_SHUTTING_DOWN;
+		failure->cause = client->farewell_cause;
 		failure->status = STATUS_REFUSED;
 		failure->why = client->farewell;
 	} else if (failure->cause == TRAVERSAL_CAUSE_RESET && !client->configured) {
@@ -327,6 +327,15 @@ static void answer_keepalive(
 	tunnel_control_on(&client->tunnel, lane, &message);
 }
 
+/* With 0 we may come back at once, with "shutting down" when it has had a
+ * moment; with the others somebody has to change something first. */
+static enum traversal_cause release_cause(const struct control_message *request)
+{
+	if (!control_has(request, TAG_RESULT) || request->result == RESULT_OK)
+		return TRAVERSAL_CAUSE_LOST;
+	return refusal_of(request->result).cause;
+}
+
 static void on_release_request(struct client *client, const struct control_message *request)
 {
 	struct control_message message = {
@@ -338,10 +347,13 @@ static void on_release_request(struct client *client, const struct control_messa
 	if (control_has(request, TAG_REASON))
 		copy_text(text, &request->reason);
 	reason_set(&client->farewell, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
+	client->farewell_cause = release_cause(request);
+	if (client->farewell_cause == TRAVERSAL_CAUSE_AUTHENTICATION)
+		client->grant.token_length = 0;
 	/* It may have closed already: then this answer ends the lane. */
 	tunnel_control(&client->tunnel, &message);
 	if (client->current)
-		lose(client, TRAVERSAL_STEP_REFUSED, TRAVERSAL_CAUSE_SHUTTING_DOWN, STATUS_REFUSED,
+		lose(client, TRAVERSAL_STEP_REFUSED, client->farewell_cause, STATUS_REFUSED,
 			client->farewell.text);
 }
 

@@ -113,6 +113,10 @@ static void test_restart(void)
 			UP "100 lost shutting-down | kernel unreachable, "
 			   "publish unknown/strict/lost, timer 115\n"
 			   "101 kick | start tls, start sip\n"},
+		{"sent away for good: asked again when a probe is due", "no-nat",
+			UP "99 media on | \n"
+			   "100 lost policy | kernel unreachable, publish unknown/strict/lost, "
+			   "timer 1000\n"},
 		{"idle, short-lived: the longer of both waits", "no-nat",
 			UP "6 lost reset | kernel unreachable, publish unknown/strict/lost, "
 			   "timer 21\n"},
