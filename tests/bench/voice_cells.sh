@@ -39,7 +39,6 @@ readonly VOICE_CELLS='
 	120  10  300  2    3 tail  cubic both  1
 	250   5  300  1    1 tail  cubic none  1
 	250  10  100  0.5  1 tail  bbr   down  1
-	50   50  200  0    1 tail  cubic down  20
 '
 readonly VOICE_QUICK='1 2 3 4' # their numbers
 readonly VOICE_SYSTEMS='plain tscf openvpn ocserv'
@@ -112,13 +111,13 @@ voice_link() {
 
 # voice_bulk up|down: one TCP connection that takes what it gets.
 voice_bulk() {
-	local from=ue to=tscf address=$PEER_TARGET
+	local from=ue to=tscf address=$PEER_TARGET source=$PEER_SOURCE
 	if [ "$1" = down ]; then
-		from=tscf to=ue address=$PEER_SOURCE
+		from=tscf to=ue address=$PEER_SOURCE source=$PEER_TARGET
 	fi
 	lab_spawn "$to" "sink-$1" "$voice_tools/bulk" sink 7000
 	wait_for 5 voice_listens "$to" || return
-	lab_spawn "$from" "source-$1" "$voice_tools/bulk" source "$address" 7000
+	lab_spawn "$from" "source-$1" "$voice_tools/bulk" source "$address" 7000 "$source"
 }
 
 voice_listens() {
@@ -142,8 +141,8 @@ voice_clock() {
 
 # voice_call SECONDS SEED: leaves up.json and down.json; "down" is what the UE hears.
 voice_call() {
-	lab_spawn tscf up "$voice_tools/voice_meter" --seed "$2" 40000 "$PEER_SOURCE" 40010 "$1"
-	lab_spawn ue down "$voice_tools/voice_meter" --seed "$2" 40010 "$PEER_TARGET" 40000 "$1"
+	lab_spawn tscf up "$voice_tools/voice_meter" --seed "$2" --from "$PEER_TARGET" 40000 "$PEER_SOURCE" 40010 "$1"
+	lab_spawn ue down "$voice_tools/voice_meter" --seed "$2" --from "$PEER_SOURCE" 40010 "$PEER_TARGET" 40000 "$1"
 	local status=0
 	lab_wait $(($1 + 30)) up || status=1
 	lab_wait $(($1 + 30)) down || status=1

@@ -2,9 +2,9 @@
 /* A download or an upload: one TCP connection that takes what it gets, and how
  * much that was.
  *
- *	bulk sink PORT               prints "SECONDS OCTETS", ten times a second:
- *	                             monotonic clock, octets received until then
- *	bulk source ADDRESS PORT     sends until the connection ends
+ *	bulk sink PORT                    prints "SECONDS OCTETS", ten times a second:
+ *	                                  monotonic clock, octets received until then
+ *	bulk source ADDRESS PORT [FROM]   sends until the connection ends
  *
  * Both run until they are killed. */
 #include <arpa/inet.h>
@@ -93,10 +93,15 @@ static void sink(const char *port)
 	close(fd);
 }
 
-static void source(const char *address, const char *port)
+static void source(const char *address, const char *port, const char *from)
 {
 	struct sockaddr_in to = address_of(address, port);
 	int fd = new_socket();
+	if (from) {
+		struct sockaddr_in local = address_of(from, "0");
+		if (bind(fd, (struct sockaddr *)&local, sizeof(local)) < 0)
+			fail(from);
+	}
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		fail("connect");
 	while (write(fd, chunk, sizeof(chunk)) > 0)
@@ -109,10 +114,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && strcmp(argv[1], "sink") == 0)
 		sink(argv[2]);
-	else if (argc == 4 && strcmp(argv[1], "source") == 0)
-		source(argv[2], argv[3]);
+	else if ((argc == 4 || argc == 5) && strcmp(argv[1], "source") == 0)
+		source(argv[2], argv[3], argv[4]);
 	else {
-		fprintf(stderr, "usage: bulk sink PORT | bulk source ADDRESS PORT\n");
+		fprintf(stderr, "usage: bulk sink PORT | bulk source ADDRESS PORT [FROM]\n");
 		return 2;
 	}
 	return 0;

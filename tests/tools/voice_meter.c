@@ -4,7 +4,7 @@
  * and the rating by the E-model.
  *
  *	voice_meter [--codec g711|opus|amr-wb] [--seed N]
- *	            PORT PEER-ADDRESS PEER-PORT SECONDS
+ *	            [--from ADDRESS] PORT PEER-ADDRESS PEER-PORT SECONDS
  *
  * Both ends greet each other until they hear each other (at most GREETING_MS, so
  * that a blocked path ends too).  They must have the same codec, seed and length:
@@ -88,7 +88,7 @@ static void refuse(const char *what, const char *which)
 	fprintf(stderr,
 		"voice_meter: %s: %s\n"
 		"usage: voice_meter [--codec g711|opus|amr-wb] [--seed N] "
-		"PORT PEER-ADDRESS PEER-PORT SECONDS\n",
+		"[--from ADDRESS] PORT PEER-ADDRESS PEER-PORT SECONDS\n",
 		what, which);
 	exit(2);
 }
@@ -120,10 +120,12 @@ static struct addrinfo *resolve(const char *host, const char *port, int family, 
 	return found;
 }
 
-static void meter_open(struct meter *m, const char *port, const char *host, const char *peer_port)
+/* `from`: NULL where the kernel shall choose, as it does for any app. */
+static void meter_open(struct meter *m, const char *from, const char *port, const char *host,
+	const char *peer_port)
 {
 	struct addrinfo *peer = resolve(host, peer_port, AF_UNSPEC, 0);
-	struct addrinfo *local = resolve(NULL, port, peer->ai_family, AI_PASSIVE);
+	struct addrinfo *local = resolve(from, port, peer->ai_family, AI_PASSIVE);
 	memcpy(&m->peer, peer->ai_addr, peer->ai_addrlen);
 	m->peer_size = peer->ai_addrlen;
 	m->fd = socket(peer->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -425,12 +427,15 @@ static void be_punctual(void)
 int main(int argc, char **argv)
 {
 	static struct meter meter = {.highest = -1, .seed = 1};
+	const char *from = NULL;
 	int at = 1;
 	for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
 		if (strcmp(argv[at], "--codec") == 0)
 			meter.codec = find_codec(argv[at + 1]);
 		else if (strcmp(argv[at], "--seed") == 0)
 			meter.seed = (uint32_t)strtoul(argv[at + 1], NULL, 10);
+		else if (strcmp(argv[at], "--from") == 0)
+			from = argv[at + 1];
 		else
 			refuse("unknown option", argv[at]);
 	}
@@ -439,7 +444,7 @@ int main(int argc, char **argv)
 	set_duration(&meter, argv[at + 3]);
 	meter.count = voice_shape(codecs[meter.codec].codec, meter.seed, meter.slots, meter.shape);
 	meter.ssrc = (uint32_t)getpid() * 2654435761u;
-	meter_open(&meter, argv[at], argv[at + 1], argv[at + 2]);
+	meter_open(&meter, from, argv[at], argv[at + 1], argv[at + 2]);
 	be_punctual();
 	run(&meter);
 	report(&meter);
