@@ -89,6 +89,8 @@ tscfd_SOURCES = \
 	src/tscfd/options.h \
 	src/tscfd/preflight.c \
 	src/tscfd/preflight.h \
+	src/tscfd/same_identity.c \
+	src/tscfd/same_identity.h \
 	src/tscfd/session_lane.c \
 	src/tscfd/session_lane.h \
 	src/tscfd/sessions.c \

@@ -52,7 +52,7 @@ const struct config_key tscfd_config_keys[] = {
 	KEY("pool", "quarantine", CONFIG_DURATION, quarantine, .standard = "2h",
 		.maximum = 30 * DAY),
 	KEY("pool", "same-identity", CONFIG_CHOICE, same_identity,
-		.choices = same_identity_names, .standard = "allow", .inert = true),
+		.choices = same_identity_names, .standard = "allow"),
 
 	KEY("ims", "routes", CONFIG_PREFIXES, routes),
 	KEY("ims", "p-cscf", CONFIG_LIST, p_cscf, .fault = config_fault_host),

@@ -73,8 +73,23 @@ static void note_software(struct session *session, const struct control_message 
 	session->software[length] = '\0';
 }
 
+/* One tunnel for each identity, if [pool] same-identity says so; refuses it
+ * otherwise. */
+static bool admit_identity(struct session *session, const struct control_message *request,
+	const struct session *former)
+{
+	session->claim.identity = session->identity;
+	session->claim.worker = session->worker->index;
+	session->claim.number = session->number;
+	if (identity_claim(session->worker->group, &session->claim, former ? &former->claim : NULL))
+		return true;
+	answer_refuse(session, request, RESULT_FORBIDDEN, 0,
+		"this identity has a tunnel already, and may have one (same-identity)");
+	return false;
+}
+
 /* The lease that the request's resume token names; whoever still holds it
- * gives way. */
+ * gives way.  NULL also when the session has been refused. */
 static struct lease *resume(
 	struct session *session, const struct control_message *request, uint64_t now)
 {
@@ -87,10 +102,12 @@ static struct lease *resume(
 	struct lease *lease = pool_find_token(worker->pool, &request->resume_token, identity, now);
 	if (!lease)
 		return NULL;
+	memcpy(session->identity, lease->identity, sizeof(session->identity));
+	if (!admit_identity(session, request, lease->tunnel))
+		return NULL;
 	if (lease->tunnel)
 		session_end(lease->tunnel, true, "its client has come back on a new connection");
 	pool_resume(worker->pool, lease, now);
-	memcpy(session->identity, lease->identity, sizeof(session->identity));
 	return lease;
 }
 
@@ -208,6 +225,8 @@ static void configure(struct session *session, const struct control_message *req
 	enum control_result result = RESULT_OK;
 	struct lease *lease = session->token_tried ? NULL : resume(session, request, now);
 	session->token_tried = true;
+	if (session->state == SESSION_ENDED)
+		return;
 	if (!lease && tls_resumed(session_first(session)->lane.tls) &&
 		config->client_auth == CLIENT_AUTH_REQUIRE) {
 		answer_refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
@@ -230,10 +249,13 @@ static void configure(struct session *session, const struct control_message *req
 			return;
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
+		if (!admit_identity(session, request, NULL))
+			return;
 		lease = fresh_lease(session, request, now);
 	}
 	if (!lease) {
 		session->exhausted++;
+		identity_unclaim(worker->group, &session->claim);
 		if (goes_to_next_worker(session, request))
 			return;
 	}

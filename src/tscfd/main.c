@@ -76,8 +76,6 @@ static int check_version_limits(const struct tscfd_config *config, struct reason
 	if (config->plain)
 		reason_set(why, "[listen] plain = yes: this version serves no plain TS 24.322 "
 				"clients; use plain = no");
-	else if (config->same_identity != SAME_IDENTITY_ALLOW)
-		reason_set(why, "[pool] same-identity: this version only knows allow");
 	else
 		return 0;
 	return -EINVAL;
@@ -167,6 +165,7 @@ static int open_workers(struct tscfd *tscfd, struct reason *why)
 		reason_set(why, "out of memory for %u workers", tscfd->group.count);
 		return -ENOMEM;
 	}
+	identity_table_init(&tscfd->group.identities, tscfd->settings->config.same_identity);
 	int error = 0;
 	for (unsigned i = 0; !error && i < tscfd->group.count; i++)
 		error = worker_init(&tscfd->group.workers[i], &tscfd->group, i, &tscfd->tun,
@@ -179,6 +178,8 @@ static void close_workers(struct tscfd *tscfd)
 {
 	for (unsigned i = 0; tscfd->group.workers && i < tscfd->group.count; i++)
 		worker_fini(&tscfd->group.workers[i]);
+	if (tscfd->group.workers)
+		identity_table_fini(&tscfd->group.identities);
 	free(tscfd->group.workers);
 }
 

@@ -115,6 +115,7 @@ void session_end(struct session *session, bool may_resume, const char *why)
 void session_dissolve(struct session *session)
 {
 	struct worker *worker = session->worker;
+	identity_unclaim(worker->group, &session->claim);
 	session->state = SESSION_ENDED;
 	while (session->lane_count)
 		session_lane_end(session_first(session));

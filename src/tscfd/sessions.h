@@ -59,6 +59,7 @@ struct session {
 	bool confirmed;      /* the client has seen its Configuration Response */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
+	struct identity_claim claim;
 	char serial[64]; /* of its certificate */
 	char software[SESSION_SOFTWARE_MAX];
 };

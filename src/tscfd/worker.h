@@ -11,6 +11,7 @@
 #include "core/pool.h"
 #include "tscfd/listener.h"
 #include "tscfd/mailbox.h"
+#include "tscfd/same_identity.h"
 #include "tscfd/settings.h"
 #include "tscfd/state.h"
 #include "tunnel.h"
@@ -19,12 +20,13 @@ struct session;
 struct session_lane;
 
 /* What all workers of a process have in common; written before they start,
- * except for the count. */
+ * except for what has a lock or is atomic. */
 struct worker_group {
 	struct worker *workers;
 	unsigned count;
 	_Atomic unsigned tunnels; /* for max-tunnels */
 	struct state *state;      /* borrowed; what outlives the process */
+	struct identity_table identities;
 };
 
 struct worker {

@@ -252,7 +252,7 @@ static void keys_without_effect(void)
 		{"[listen]\nplain = no\n", NULL},
 		{"[listen]\nfallback = 127.0.0.1:80\n", "fallback"},
 		{"[pool]\nsame-identity = allow\n", NULL},
-		{"[pool]\nsame-identity = replace\n", "same-identity"},
+		{"[pool]\nsame-identity = replace\n", NULL},
 		{"[session]\nstate-file = /x\n", NULL},
 		{"[session]\nlanes = 1\n", NULL},
 		{"[session]\nlanes = 2\n", NULL},
