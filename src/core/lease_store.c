@@ -8,7 +8,7 @@
 
 #include "core/siphash.h"
 
-enum { MAGIC = 0x4c73, VERSION = 1, KIND_LEASE = 1, KIND_TICKETS = 2 };
+enum { MAGIC = 0x4c73, STORE_VERSION = 1, KIND_LEASE = 1, KIND_TICKETS = 2 };
 
 enum {
 	AT_VERSION = 2,
@@ -47,7 +47,7 @@ static void begin(uint8_t *out, uint8_t kind, uint64_t revision, uint64_t since)
 {
 	memset(out, 0, LEASE_RECORD);
 	put_u16(out, MAGIC);
-	out[AT_VERSION] = VERSION;
+	out[AT_VERSION] = STORE_VERSION;
 	out[AT_KIND] = kind;
 	put_u64(out + AT_REVISION, revision);
 	put_u64(out + AT_SINCE, since);
@@ -213,7 +213,7 @@ static int read_one(struct lease_store *store, const uint8_t *in, struct lease_s
 {
 	if (get_u16(in) != MAGIC || get_u64(in + AT_CHECK) != check_of(in)) {
 		count->damaged++;
-	} else if (in[AT_VERSION] != VERSION) {
+	} else if (in[AT_VERSION] != STORE_VERSION) {
 		count->versions++;
 	} else if (in[AT_KIND] == KIND_LEASE) {
 		return take_lease(store, in, count);
