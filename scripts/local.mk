@@ -1,6 +1,6 @@
 # The scripts that are installed, and those that work on the tree.
-EXTRA_DIST += scripts/bench-voice scripts/build-wolfssl scripts/check scripts/demo
-EXTRA_DIST += scripts/dependencies scripts/lint scripts/quickstart
+EXTRA_DIST += scripts/bench scripts/bench-voice scripts/build-wolfssl scripts/check
+EXTRA_DIST += scripts/demo scripts/dependencies scripts/lint scripts/quickstart
 
 if CLIENT
 dist_sbin_SCRIPTS += scripts/tse-up scripts/tse-down

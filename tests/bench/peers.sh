@@ -34,6 +34,7 @@ PEER_DIR=    # logs, keys, sockets
 PEER_TARGET= # what to talk to from the UE
 PEER_SOURCE= # the UE's own address there
 PEER_IFACE=  # its interface
+PEER_WRAPPER=() # a command in front of the client's, that becomes it
 peer_name='' peer_ue='' peer_server='' peer_outer=''
 declare -A peer_pid=() # of "ue" and "server"
 
@@ -146,7 +147,7 @@ peer_connect() {
 		return
 	fi
 	peer_command "$@" || return
-	peer_spawn ue "${PEER_COMMAND[@]}"
+	peer_spawn ue "${PEER_WRAPPER[@]}" "${PEER_COMMAND[@]}"
 	"peer_after_$peer_name"
 }
 
@@ -307,15 +308,24 @@ peer_serve_wireguard() {
 	peer_wg_public_ue=$(wg pubkey <<<"$ue_key") peer_wg_public_server=$(wg pubkey <<<"$server_key")
 	(umask 077 && echo "$ue_key" >"$PEER_DIR/wg-ue.key" && echo "$server_key" >"$PEER_DIR/wg-server.key")
 	peer_spawn server wireguard-go -f "$peer_wg_server"
-	wait_for 5 wg show "$peer_wg_server" || peer_fail "wireguard-go does not start" || return
+	peer_wait_wireguard "$peer_wg_server" || peer_fail "wireguard-go does not start" || return
 	wg set "$peer_wg_server" listen-port 51820 private-key "$PEER_DIR/wg-server.key" \
 		peer "$peer_wg_public_ue" allowed-ips 10.10.0.2/32
 	ip -n "$peer_server" address add 10.10.0.1/24 dev "$peer_wg_server"
 	ip -n "$peer_server" link set dev "$peer_wg_server" up
 }
 
+# Without wait_for's pauses: its start is timed.
+peer_wait_wireguard() {
+	local deadline=$((SECONDS + 5))
+	until [ -S "/var/run/wireguard/$1.sock" ] && wg show "$1" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.002
+	done
+}
+
 peer_after_wireguard() {
-	wait_for 5 wg show "$peer_wg_ue" || peer_fail "wireguard-go does not start" || return
+	peer_wait_wireguard "$peer_wg_ue" || peer_fail "wireguard-go does not start" || return
 	wg set "$peer_wg_ue" private-key "$PEER_DIR/wg-ue.key" peer "$peer_wg_public_server" \
 		allowed-ips "$PEER_INNER/32,10.10.0.1/32" endpoint "$peer_outer:51820"
 	ip -n "$peer_ue" address add 10.10.0.2/24 dev "$peer_wg_ue"

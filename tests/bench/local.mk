@@ -1,0 +1,14 @@
+# Both daemons without TLS, for scripts/bench: make tests/bench/null/tse
+# tests/bench/null/tscfd.  What null_tls.o defines is not taken from libio.a;
+# `make check` links them too, so that they stay complete.
+if CLIENT
+check_PROGRAMS += tests/bench/null/tse
+tests_bench_null_tse_SOURCES = tests/bench/null_tls.c
+tests_bench_null_tse_LDADD = $(tse_OBJECTS) $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
+endif
+
+if SERVER
+check_PROGRAMS += tests/bench/null/tscfd
+tests_bench_null_tscfd_SOURCES = tests/bench/null_tls.c
+tests_bench_null_tscfd_LDADD = $(tscfd_OBJECTS) $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
+endif
