@@ -74,6 +74,7 @@ void ticket_record_encode(const struct ticket_record *record, uint8_t out[LEASE_
 	memcpy(out + AT_TOKEN, record->current, TICKET_SECRET);
 	if (record->has_previous)
 		memcpy(out + AT_OLD_TOKEN, record->previous, TICKET_SECRET);
+	put_u64(out + AT_POOL, record->trust);
 	put_u64(out + AT_CHECK, check_of(out));
 }
 
@@ -110,6 +111,7 @@ static void decode_tickets(struct ticket_record *record, const uint8_t *in)
 	*record = (struct ticket_record){
 		.revision = get_u64(in + AT_REVISION),
 		.since = get_u64(in + AT_SINCE),
+		.trust = get_u64(in + AT_POOL),
 		.has_previous = is_given(in + AT_OLD_TOKEN, TICKET_SECRET),
 	};
 	memcpy(record->current, in + AT_TOKEN, TICKET_SECRET);

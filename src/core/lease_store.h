@@ -27,7 +27,8 @@
  * tunnels.
  *
  * A record of kind 2 holds the secrets of TLS tickets: the one in use in place
- * of the token, the one before in place of the old token.
+ * of the token, the one before in place of the old token, and in place of the
+ * pool a hash of what decides who is let in.
  *
  * Pure: octets come in and go out. */
 #ifndef TSCF_CORE_LEASE_STORE_H
@@ -51,6 +52,7 @@ struct lease_record {
 struct ticket_record {
 	uint64_t revision; /* 0: there is none */
 	uint64_t since;    /* us of the epoch, when `current` was drawn */
+	uint64_t trust;    /* what clients were verified with: CA, CRL */
 	uint8_t current[TICKET_SECRET], previous[TICKET_SECRET];
 	bool has_previous;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tscfd/join.h"
+#include "core/siphash.h"
 #include "tscfd/state.h"
 
 enum { FILE_LIMIT = 1024 * 1024, CRL_LIMIT = 16 * 1024 * 1024 };
@@ -59,6 +60,13 @@ static void material_forget(struct material *material)
 		file_forget(material->owned, material->view.length);
 }
 
+/* Compared with itself only: the key need not be secret. */
+static uint64_t hash_of(struct view octets)
+{
+	static const uint8_t key[SIPHASH_KEY];
+	return siphash(key, octets.octets, octets.length);
+}
+
 static int load_tls(
 	const struct settings_source *source, struct settings *settings, struct reason *why)
 {
@@ -84,6 +92,7 @@ static int load_tls(
 			.ticket_lifetime = (uint32_t)(config->resume_lifetime / 1000000),
 		};
 		error = tls_context_new(&settings->tls, &tls, why);
+		settings->trust = hash_of(ca.view) ^ hash_of(crl.view) * 3 ^ config->client_auth;
 	}
 	material_forget(&cert);
 	material_forget(&key);
@@ -219,8 +228,9 @@ int settings_check_reload(
 	return -EINVAL;
 }
 
-void settings_use_tickets(struct settings *settings, const struct state *state)
+void settings_use_tickets(struct settings *settings, struct state *state)
 {
+	state_trust(state, settings->trust);
 	const struct ticket_record *tickets = state_tickets(state);
 	tls_context_set_tickets(
 		settings->tls, tickets->current, tickets->has_previous ? tickets->previous : NULL);

@@ -14,6 +14,7 @@ struct settings {
 	_Atomic unsigned references;
 	struct tscfd_config config;
 	struct tls_context *tls;
+	uint64_t trust; /* a hash of what clients are verified with */
 	/* Everything of a Configuration Response that is the same for all:
 	 * routes, P-CSCF, DNS, domains, MTU, intervals.  Its views borrow from
 	 * `config`. */
@@ -38,9 +39,10 @@ int settings_load(const struct settings_source *source, struct settings **out, s
 int settings_check_reload(
 	const struct settings *old, const struct settings *fresh, struct reason *why);
 
-/* TLS tickets by the secrets that outlive these settings. */
+/* TLS tickets by the secrets that outlive these settings, as long as clients are
+ * verified with the same CA and CRL. */
 struct state;
-void settings_use_tickets(struct settings *settings, const struct state *state);
+void settings_use_tickets(struct settings *settings, struct state *state);
 
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings *settings);

@@ -234,6 +234,40 @@ static void shorten(struct state *state)
 	lease_store_fini(&store);
 }
 
+/* --- tickets -------------------------------------------------------------- */
+
+const struct ticket_record *state_tickets(const struct state *state)
+{
+	return &state->tickets;
+}
+
+/* New secrets; without `keep_previous` no ticket given out so far is good. */
+static void rotate_tickets(struct state *state, bool keep_previous)
+{
+	struct ticket_record *tickets = &state->tickets;
+	tickets->has_previous = keep_previous && tickets->revision;
+	if (tickets->has_previous)
+		memcpy(tickets->previous, tickets->current, TICKET_SECRET);
+	else
+		explicit_bzero(tickets->previous, TICKET_SECRET);
+	if (getrandom(tickets->current, TICKET_SECRET, 0) != TICKET_SECRET)
+		abort(); /* a ticket that can be guessed is anybody's identity */
+	tickets->since = wall_now();
+	note_tickets(state);
+}
+
+void state_trust(struct state *state, uint64_t trust)
+{
+	bool same = state->tickets.revision && state->tickets.trust == trust;
+	state->tickets.trust = trust;
+	if (!same)
+		rotate_tickets(state, false);
+	else if (wall_now() - state->tickets.since >= TICKET_AGE_US)
+		rotate_tickets(state, true);
+}
+
+/* --- now and then ---------------------------------------------------------- */
+
 bool state_tidy(struct state *state)
 {
 	uint64_t wall = wall_now();
@@ -249,29 +283,8 @@ bool state_tidy(struct state *state)
 	/* A clock that was set back must not stop the renewal. */
 	if (wall - state->tickets.since < TICKET_AGE_US)
 		return false;
-	state_rotate_tickets(state, true);
+	rotate_tickets(state, true);
 	return true;
-}
-
-/* --- tickets -------------------------------------------------------------- */
-
-const struct ticket_record *state_tickets(const struct state *state)
-{
-	return &state->tickets;
-}
-
-void state_rotate_tickets(struct state *state, bool keep_previous)
-{
-	struct ticket_record *tickets = &state->tickets;
-	tickets->has_previous = keep_previous && tickets->revision;
-	if (tickets->has_previous)
-		memcpy(tickets->previous, tickets->current, TICKET_SECRET);
-	else
-		explicit_bzero(tickets->previous, TICKET_SECRET);
-	if (getrandom(tickets->current, TICKET_SECRET, 0) != TICKET_SECRET)
-		abort(); /* a ticket that can be guessed is anybody's identity */
-	tickets->since = wall_now();
-	note_tickets(state);
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -468,8 +481,6 @@ int state_open(struct state **out, const char *path, const struct pool_settings 
 		state_close(state);
 		return error;
 	}
-	if (state->tickets.revision == 0 || wall_now() - state->tickets.since >= TICKET_AGE_US)
-		state_rotate_tickets(state, true);
 	*out = state;
 	return 0;
 }

@@ -39,10 +39,13 @@ void state_restored(struct state *state);
  * next process.  Failure (no space) is logged once and tried anew. */
 void state_note(struct state *state, const struct lease *lease);
 
-/* In use now.  Changed by state_tidy() and state_rotate_tickets() alone. */
+/* In use now.  Changed by state_trust() and state_tidy() alone. */
 const struct ticket_record *state_tickets(const struct state *state);
-/* New secrets; without `keep_previous` no ticket given out so far is good. */
-void state_rotate_tickets(struct state *state, bool keep_previous);
+/* What clients are verified with from now on.  If that is something else than
+ * before, in this process or the last, new secrets are drawn and no ticket given
+ * out so far is good: a ticket shows no certificate, so its owner may have been
+ * revoked meanwhile. */
+void state_trust(struct state *state, uint64_t trust);
 
 /* Main thread, every STATE_TIDY_SECONDS: shortens the journal when it has
  * grown, sees to it that the disk gets it, and renews the ticket secrets once a

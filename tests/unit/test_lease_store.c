@@ -351,7 +351,7 @@ static void test_tickets(void)
 {
 	uint8_t octets[2 * LEASE_RECORD];
 	struct lease_store store;
-	struct ticket_record record = {.revision = 3, .since = 99, .has_previous = true};
+	struct ticket_record record = {.revision = 3, .since = 99, .trust = 7, .has_previous = true};
 	fill(record.current, TICKET_SECRET);
 	fill(record.previous, TICKET_SECRET);
 	ticket_record_encode(&record, octets);
@@ -361,6 +361,7 @@ static void test_tickets(void)
 	CU_ASSERT_EQUAL(read_all(&store, octets, sizeof(octets)).good, 2);
 	CU_ASSERT_EQUAL(store.tickets.revision, 3);
 	CU_ASSERT_EQUAL(store.tickets.since, 99);
+	CU_ASSERT_EQUAL(store.tickets.trust, 7);
 	CU_ASSERT_EQUAL(memcmp(store.tickets.current, record.current, TICKET_SECRET), 0);
 	CU_ASSERT_TRUE(store.tickets.has_previous);
 	CU_ASSERT_EQUAL(memcmp(store.tickets.previous, record.previous, TICKET_SECRET), 0);
