@@ -231,6 +231,38 @@ def spoof(stream, _):
     raise TimeoutError
 
 
+def join_key(stream):
+    """Gets a tunnel; the key that names it."""
+    stream.send(configuration_request())
+    _, found = stream.message()
+    return found[0x14]
+
+
+def join(options, profile, key, index, lane_class=0):
+    """One more connection, which asks to be a lane."""
+    lane = Stream(connect_as(options, profile), options.wait)
+    lane.send(control(JOIN_REQUEST, tlv(0x14, key), tlv(0x15, bytes((index, lane_class)))))
+    try:
+        lane.message()
+    except Closed:
+        print("the lane is closed without an answer", flush=True)
+    return lane
+
+
+def join_other(stream, options):
+    """The key is right, the certificate another client's."""
+    join(options, options.other, join_key(stream), 1)
+
+
+def join_many(stream, options):
+    key = join_key(stream)
+    return [join(options, options.profile, key, index) for index in range(1, 18)]
+
+
+def join_class(stream, options):
+    join(options, options.profile, join_key(stream), 1, lane_class=9)
+
+
 def silence(stream, _):
     stream.until_closed()
 
@@ -268,6 +300,9 @@ CLIENT = {
     "late-length": after_configuration(lambda own: envelope(IP, b"", length=1)),
     "late-magic": after_configuration(lambda own: control(KEEPALIVE_REQUEST, magic=0)),
     "spoof": spoof,
+    "join-other": join_other,
+    "join-many": join_many,
+    "join-class": join_class,
     "deaf": deaf,
 }
 TCP4, TCP6, UDP, ECN = 1, 4, 5, 0x80
@@ -427,12 +462,17 @@ def limit_version(context, version):
     return context
 
 
+def connect_as(options, profile):
+    context = limit_version(client_context(profile), options.tls)
+    return context.wrap_socket(socket.create_connection((options.host, 443)),
+                               server_hostname=options.host)
+
+
 def connect(options):
-    connection = socket.create_connection((options.host, 443))
-    if options.action not in CLIENT_TCP:
-        context = limit_version(client_context(options.profile), options.tls)
-        connection = context.wrap_socket(connection, server_hostname=options.host)
-        print(connection.version(), connection.cipher()[0], flush=True)
+    if options.action in CLIENT_TCP:
+        return socket.create_connection((options.host, 443))
+    connection = connect_as(options, options.profile)
+    print(connection.version(), connection.cipher()[0], flush=True)
     return connection
 
 
@@ -453,6 +493,7 @@ def arguments():
     roles = parser.add_subparsers(dest="role", required=True)
     client = roles.add_parser("client")
     client.add_argument("--profile")
+    client.add_argument("--other", help="another client's profile")
     client.add_argument("--host", default="tscf.example.net")
     client.add_argument("action", choices=[*CLIENT, *CLIENT_TCP])
     server = roles.add_parser("server")
