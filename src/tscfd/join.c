@@ -69,7 +69,7 @@ static void take_in(
 		return; /* it broke while it was told, and has left already */
 	tunnel_add_lane(&tunnel->tunnel, &at->lane);
 	session_lane_start(at);
-	log_line(LOG_INFO, "session %s: lane %u from %s, %u in all%s", session_id(tunnel, id),
+	log_line(LOG_DEBUG, "session %s: lane %u from %s, %u in all%s", session_id(tunnel, id),
 		at->lane.index, session_lane_outer(at, outer), tunnel->lane_count,
 		tls_resumed(at->lane.tls) ? ", resumed" : "");
 }

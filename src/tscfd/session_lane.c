@@ -70,7 +70,7 @@ void session_lanes_reap(struct worker *worker)
 }
 
 /* The tunnel goes on while it has another. */
-static void lane_is_gone(struct session_lane *at, const char *why)
+static void lane_is_gone(struct session_lane *at, enum lane_end end, const char *why)
 {
 	struct session *session = at->session;
 	char id[SESSION_ID_MAX], outer[SESSION_OUTER_MAX];
@@ -79,9 +79,9 @@ static void lane_is_gone(struct session_lane *at, const char *why)
 		return;
 	}
 	session_lane_end(at);
-	log_line(LOG_INFO, "session %s: lane %u from %s ended, %u left: %s",
-		session_id(session, id), at->lane.index, session_lane_outer(at, outer),
-		session->lane_count, why);
+	log_line(end == LANE_END_PEER ? LOG_DEBUG : LOG_INFO,
+		"session %s: lane %u from %s ended, %u left: %s", session_id(session, id),
+		at->lane.index, session_lane_outer(at, outer), session->lane_count, why);
 }
 
 /* --- events of the lane --------------------------------------------------- */
@@ -134,7 +134,7 @@ static void on_ended(struct lane *lane, enum lane_end end, const char *why)
 	if (end == LANE_END_PROTOCOL)
 		session_end(session, true, why);
 	else
-		lane_is_gone(at, why);
+		lane_is_gone(at, end, why);
 }
 
 static const struct lane_events lane_events = {
@@ -175,7 +175,7 @@ static void keep_alive(struct session_lane *at)
 		ask_alive(at);
 		break;
 	case KEEPALIVE_DEAD:
-		lane_is_gone(at, "no sign of life, keep-alives unanswered");
+		lane_is_gone(at, LANE_END_NETWORK, "no sign of life, keep-alives unanswered");
 		return;
 	}
 	if (at->lane.state == LANE_OPEN)
