@@ -13,6 +13,7 @@ dist_check_SCRIPTS = \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
 	tests/netns/indication.sh \
+	tests/netns/lanes.sh \
 	tests/netns/leaks.sh \
 	tests/netns/linkemu.sh \
 	tests/netns/networks-open.sh \
