@@ -177,15 +177,37 @@ void tunnel_writable(struct tunnel *tunnel)
 		add_pending(tunnel);
 }
 
+/* Who asks and never reads the answers must not fill our memory. */
+static bool reads_answers(struct tunnel *tunnel, const struct lane *lane)
+{
+	if (tls_unsent(lane->tls) <= UNREAD_OCTETS)
+		return true;
+	counter_add(&tunnel->counters, COUNTER_DROP_UNREAD, 1);
+	return false;
+}
+
+void tunnel_packet_on(
+	struct tunnel *tunnel, struct lane *lane, const uint8_t *packet, size_t length)
+{
+	uint8_t *envelope = tunnel->datapath->control;
+	if (length == 0 || !reads_answers(tunnel, lane))
+		return;
+	envelope_put_header(envelope, ENVELOPE_IP, length);
+	memcpy(envelope + ENVELOPE_HEADER, packet, length);
+	lane_send(lane, envelope, ENVELOPE_HEADER + length);
+	lane_flush(lane);
+}
+
 void tunnel_control_on(
 	struct tunnel *tunnel, struct lane *lane, const struct control_message *message)
 {
 	struct datapath *datapath = tunnel->datapath;
-	/* Who asks and never reads the answers must not fill our memory. */
-	if (tls_unsent(lane->tls) > UNREAD_OCTETS) {
-		counter_add(&tunnel->counters, COUNTER_DROP_UNREAD, 1);
+	if (tunnel->plain) {
+		counter_add(&tunnel->counters, COUNTER_DROP_PLAIN_CONTROL, 1);
 		return;
 	}
+	if (!reads_answers(tunnel, lane))
+		return;
 	size_t length = control_encode(message, datapath->control, sizeof(datapath->control));
 	lane_send(lane, datapath->control, length);
 	lane_flush(lane);

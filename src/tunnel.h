@@ -78,6 +78,7 @@ struct tunnel {
 	struct sched sched;
 	struct counters counters;
 	uint16_t mtu;               /* inner */
+	bool plain;                 /* the peer knows type-1 envelopes only */
 	bool offload;               /* both ends take type-0x81 envelopes */
 	uint64_t last_media;        /* us, when audio or video was last sent; 0: never */
 	struct lane_demand *demand; /* borrowed; NULL where the peer decides on lanes */
@@ -113,5 +114,9 @@ void tunnel_writable(struct tunnel *tunnel);
 void tunnel_control(struct tunnel *tunnel, const struct control_message *message);
 void tunnel_control_on(
 	struct tunnel *tunnel, struct lane *lane, const struct control_message *message);
+/* The same for an IP packet that we have made ourselves, for the peer and not
+ * for anybody behind it. */
+void tunnel_packet_on(
+	struct tunnel *tunnel, struct lane *lane, const uint8_t *packet, size_t length);
 
 #endif

@@ -36,7 +36,7 @@ const struct config_key tscfd_config_keys[] = {
 		.standard = "require"),
 	KEY("listen", "min-tls", CONFIG_CHOICE, min_tls, .choices = tls_minimum_names,
 		.standard = "1.2"),
-	KEY("listen", "plain", CONFIG_BOOL, plain, .standard = "no", .inert = true),
+	KEY("listen", "plain", CONFIG_BOOL, plain, .standard = "no"),
 	KEY("listen", "fallback", CONFIG_STRING, fallback, .fault = config_fault_endpoint,
 		.inert = true),
 

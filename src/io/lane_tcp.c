@@ -44,6 +44,15 @@ void lane_tcp_tune(struct lane_tcp *tcp, int fd)
 	set(fd, TCP_USER_TIMEOUT, LANE_TCP_DEAD_MS);
 }
 
+void lane_tcp_keep_alive(int fd, unsigned seconds)
+{
+	int on = 1;
+	set(fd, TCP_KEEPIDLE, seconds ? (int)seconds : 1);
+	set(fd, TCP_KEEPINTVL, LANE_TCP_DEAD_MS / 4000);
+	set(fd, TCP_KEEPCNT, 4);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 {
 	struct tcp_info info;

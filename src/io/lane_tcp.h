@@ -43,6 +43,10 @@ struct lane_tcp {
 /* All options of a connected socket that is about to become a lane; fills *tcp
  * with what is known then: nothing. */
 void lane_tcp_tune(struct lane_tcp *tcp, int fd);
+/* Asks the peer's kernel whether it is there after so many seconds of silence,
+ * and then until LANE_TCP_DEAD_MS have passed; for peers that cannot be asked
+ * otherwise. */
+void lane_tcp_keep_alive(int fd, unsigned seconds);
 /* Reads the kernel's knowledge, one system call; false (and nothing changed)
  * when it tells nothing. */
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now);

@@ -8,6 +8,7 @@
 
 #include "io/clock.h"
 #include "tscfd/join.h"
+#include "tscfd/plain.h"
 #include "tscfd/session_lane.h"
 
 enum { RETRY_OVERLOADED = 30, RETRY_NO_ADDRESS = 60 }; /* s */
@@ -73,15 +74,21 @@ static void note_software(struct session *session, const struct control_message 
 	session->software[length] = '\0';
 }
 
+bool answer_claims_identity(struct session *session, const struct session *former)
+{
+	session->claim.identity = session->identity;
+	session->claim.worker = session->worker->index;
+	session->claim.number = session->number;
+	return identity_claim(
+		session->worker->group, &session->claim, former ? &former->claim : NULL);
+}
+
 /* One tunnel for each identity, if [pool] same-identity says so; refuses it
  * otherwise. */
 static bool admit_identity(struct session *session, const struct control_message *request,
 	const struct session *former)
 {
-	session->claim.identity = session->identity;
-	session->claim.worker = session->worker->index;
-	session->claim.number = session->number;
-	if (identity_claim(session->worker->group, &session->claim, former ? &former->claim : NULL))
+	if (answer_claims_identity(session, former))
 		return true;
 	answer_refuse(session, request, RESULT_FORBIDDEN, 0,
 		"this identity has a tunnel already, and may have one (same-identity)");
@@ -118,14 +125,6 @@ static void get_instance(const struct control_message *request, uint8_t instance
 		memcpy(instance, request->instance.octets, CONTROL_INSTANCE);
 }
 
-static struct lease *fresh_lease(
-	struct session *session, const struct control_message *request, uint64_t now)
-{
-	uint8_t instance[CONTROL_INSTANCE];
-	get_instance(request, instance);
-	return pool_lease(session->worker->pool, session->identity, instance, now);
-}
-
 /* Hands the request on unless this worker is the right one to resume it: the one
  * that owns the lease which the token names. */
 static bool belongs_to_token_owner(struct session *session, const struct control_message *request)
@@ -141,12 +140,10 @@ static bool belongs_to_token_owner(struct session *session, const struct control
 
 /* The same for a fresh lease: at home a client finds the one that it had last;
  * where nothing is left, the next worker may have something in its share. */
-static bool goes_to_next_worker(struct session *session, const struct control_message *request)
+bool answer_goes_to_next_worker(struct session *session, const uint8_t instance[CONTROL_INSTANCE])
 {
 	const struct worker *worker = session->worker;
-	uint8_t instance[CONTROL_INSTANCE];
 	if (!session->at_home) {
-		get_instance(request, instance);
 		session->at_home = true;
 		unsigned home = worker_of_client(worker->group, session->identity, instance);
 		if (home == worker->index)
@@ -195,7 +192,7 @@ static void send_configuration(
 		offload && (request->capabilities & CAPABILITY_OFFLOAD));
 }
 
-static bool is_beyond_source_limit(const struct session *session)
+bool answer_is_beyond_source_limit(const struct session *session)
 {
 	const struct worker *worker = session->worker;
 	unsigned limit = worker->settings->config.per_source_limit;
@@ -206,8 +203,10 @@ static void configure(struct session *session, const struct control_message *req
 {
 	struct worker *worker = session->worker;
 	const struct tscfd_config *config = &worker->settings->config;
+	uint8_t instance[CONTROL_INSTANCE];
 	uint64_t now = clock_now();
 
+	get_instance(request, instance);
 	note_software(session, request);
 	if (request->version != CONTROL_VERSION) {
 		answer_refuse(session, request, RESULT_VERSION_UNSUPPORTED, 0,
@@ -239,24 +238,24 @@ static void configure(struct session *session, const struct control_message *req
 			"this TSCF has as many tunnels as it may have (max-tunnels)");
 		return;
 	}
-	if (!lease && is_beyond_source_limit(session)) {
+	if (!lease && answer_is_beyond_source_limit(session)) {
 		answer_refuse(session, request, RESULT_OVERLOADED, RETRY_OVERLOADED,
 			"as many tunnels come from this address as may (per-source-limit)");
 		return;
 	}
 	if (!lease) {
-		if (goes_to_next_worker(session, request))
+		if (answer_goes_to_next_worker(session, instance))
 			return;
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
 		if (!admit_identity(session, request, NULL))
 			return;
-		lease = fresh_lease(session, request, now);
+		lease = pool_lease(worker->pool, session->identity, instance, now);
 	}
 	if (!lease) {
 		session->exhausted++;
 		identity_unclaim(worker->group, &session->claim);
-		if (goes_to_next_worker(session, request))
+		if (answer_goes_to_next_worker(session, instance))
 			return;
 	}
 	if (!lease) {
@@ -336,8 +335,7 @@ void answer_first(struct session *session, const struct envelope *envelope)
 	if (envelope->type == ENVELOPE_CONTROL)
 		first_message(session, envelope->payload, envelope->length);
 	else if (envelope->type == ENVELOPE_IP)
-		lane_protocol_error(
-			lane, "a plain TS 24.322 client, which this TSCF does not serve");
+		plain_first(session, envelope);
 	else if (envelope->type == ENVELOPE_OFFLOAD)
 		lane_protocol_error(lane, "an offload envelope before the Configuration Request");
 }

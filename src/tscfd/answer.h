@@ -15,4 +15,16 @@ void answer_control(struct session_lane *at, const uint8_t *payload, size_t leng
 void answer_refuse(struct session *session, const struct control_message *request,
 	enum control_result result, uint32_t retry_after, const char *reason);
 
+/* What a plain client's first packet needs to know too (plain.c). */
+
+/* From within a first message that wants a fresh lease: hands the connection on,
+ * home, where this client finds the lease that it had last, or, where nothing is
+ * left, to the next worker.  False when this one is to answer. */
+bool answer_goes_to_next_worker(struct session *session, const uint8_t instance[CONTROL_INSTANCE]);
+/* One tunnel for each identity, if [pool] same-identity says so: claims it for this
+ * session, which may resume `former` (or NULL).  False when it may not have one. */
+bool answer_claims_identity(struct session *session, const struct session *former);
+/* Whether this address has as many tunnels as it may (per-source-limit). */
+bool answer_is_beyond_source_limit(const struct session *session);
+
 #endif

@@ -71,16 +71,6 @@ static enum status status_of(int error)
 
 /* --- configuration -------------------------------------------------------- */
 
-static int check_version_limits(const struct tscfd_config *config, struct reason *why)
-{
-	if (config->plain)
-		reason_set(why, "[listen] plain = yes: this version serves no plain TS 24.322 "
-				"clients; use plain = no");
-	else
-		return 0;
-	return -EINVAL;
-}
-
 static int load_settings(struct tscfd *tscfd, struct reason *why)
 {
 	tscfd->source = (struct settings_source){
@@ -88,13 +78,7 @@ static int load_settings(struct tscfd *tscfd, struct reason *why)
 		.overrides = tscfd->options.overrides,
 		.override_count = tscfd->options.override_count,
 	};
-	int error = settings_load(&tscfd->source, &tscfd->settings, why);
-	if (error)
-		return error;
-	error = check_version_limits(&tscfd->settings->config, why);
-	if (error)
-		settings_unref(tscfd->settings);
-	return error;
+	return settings_load(&tscfd->source, &tscfd->settings, why);
 }
 
 /* What a reload reads again, when only the keeper can. */

@@ -144,6 +144,9 @@ static void check_settings(struct admin *admin)
 	if (config->client_auth == CLIENT_AUTH_OPTIONAL)
 		warn(admin, "client-auth = optional: clients without a certificate get a tunnel "
 			    "into the IMS core too");
+	if (config->plain)
+		warn(admin, "plain = yes: clients that know TS 24.322 only are served; they cannot "
+			    "resume a tunnel, nor be told why one ends");
 	while ((key = config_next_inert(config, tscfd_config_keys, key)))
 		warn(admin, "[%s] %s has no effect in this version", key->section, key->name);
 }

@@ -13,6 +13,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "tscfd/answer.h"
+#include "tscfd/plain.h"
 #include "tscfd/state.h"
 
 static const void *outer_octets(const struct sockaddr_storage *from)
@@ -108,6 +109,8 @@ static void on_envelope(struct lane *lane, const struct envelope *envelope)
 		state_note(session->worker->group->state, session->lease);
 	}
 	keepalive_heard(&at->keepalive, clock_now());
+	if (session->plain && plain_takes(at, envelope))
+		return;
 	tunnel_receive(&session->tunnel, lane, envelope);
 }
 
@@ -187,7 +190,9 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 	(void)loop;
 	(void)events;
 	struct session_lane *at = watcher->data;
-	if (at->session->state != SESSION_GREETING)
+	if (at->session->plain)
+		plain_on_timer(at);
+	else if (at->session->state != SESSION_GREETING)
 		keep_alive(at);
 	else
 		session_end(at->session, false,
@@ -201,6 +206,10 @@ void session_lane_start(struct session_lane *at)
 	const struct tscfd_config *config = &at->session->worker->settings->config;
 	uint32_t random = 0;
 	at->since = clock_now();
+	if (at->session->plain) {
+		plain_lane_start(at);
+		return;
+	}
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint32_t)at->since;
 	/* The client asks (refresher 0). We only do when it has been silent for

@@ -56,6 +56,7 @@ struct session {
 	unsigned exhausted;
 	uint64_t since;      /* us, when the tunnel came up */
 	int64_t since_epoch; /* s, the same for people */
+	bool plain;          /* its client knows no control messages (plain.c) */
 	bool confirmed;      /* the client has seen its Configuration Response */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
