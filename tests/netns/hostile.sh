@@ -78,7 +78,7 @@ test_greeting() {
 	refused header closed "$none a control envelope without its magic number" "half a header"
 	refused keepalive closed "$none the first message is neither a Configuration nor a Join" \
 		"a Keep-alive Request first"
-	refused plain closed "$none a plain TS 24\.322 client, which this TSCF does not serve" \
+	refused plain closed "$none plain TS 24\.322 client refused: this TSCF serves none" \
 		"a packet first"
 	refused offload-first closed "$none an offload envelope before the Configuration Request" \
 		"an offloaded packet first"
