@@ -87,6 +87,8 @@ tscfd_SOURCES = \
 	src/tscfd/metrics.h \
 	src/tscfd/options.c \
 	src/tscfd/options.h \
+	src/tscfd/plain.c \
+	src/tscfd/plain.h \
 	src/tscfd/preflight.c \
 	src/tscfd/preflight.h \
 	src/tscfd/same_identity.c \

@@ -22,6 +22,7 @@ dist_check_SCRIPTS = \
 	tests/netns/offload.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
+	tests/netns/plain.sh \
 	tests/netns/proxies.sh \
 	tests/netns/recovery.sh \
 	tests/netns/refusals.sh \
