@@ -67,6 +67,10 @@ static void progress(struct connection *connection, enum traversal_cause if_sile
 static void ready(struct connection *connection)
 {
 	struct client *client = connection->pool->owner;
+	if (connection == client->current) {
+		client_renegotiate(client);
+		return;
+	}
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
 				      .step = connection->step,
 				      .outcome = TRAVERSAL_PASSED,
@@ -401,6 +405,7 @@ void client_fini(struct client *client)
 	ev_prepare_stop(client->loop, &client->reap);
 	lanes_fini(client);
 	connections_reap(&client->pool);
+	tls_session_free(client->pool.session);
 	if (client->tun) {
 		tunnel_fini(&client->tunnel);
 		datapath_fini(&client->datapath);

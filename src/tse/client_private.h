@@ -21,6 +21,12 @@ int client_start_datapath(struct client *client, struct reason *why);
 /* The pending connection of that path becomes the one in use; a tunnel that it
  * replaces keeps its carrier, so that packets wait. */
 void client_use_tunnel(struct client *client, enum traversal_path path);
+/* The TSCF wants to see our certificate, and our resumed TLS session did not show
+ * it: the connection in use is replaced by one with a full handshake.  False when
+ * it was not resumed, or there is no memory. */
+bool client_shake_hands_again(struct client *client);
+/* That one is there. */
+void client_renegotiate(struct client *client);
 /* Says good-bye first, where there is somebody to say it to. */
 void client_leave_tunnel(struct client *client);
 /* The connection in use is gone, and the carrier with it. */

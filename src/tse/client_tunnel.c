@@ -92,6 +92,41 @@ void client_use_tunnel(struct client *client, enum traversal_path path)
 	negotiate_request(client);
 }
 
+static void forget_session(struct client *client)
+{
+	tls_session_free(client->pool.session);
+	client->pool.session = NULL;
+}
+
+/* A ticket has come by the time that the tunnel has been confirmed. */
+static void keep_session(struct client *client)
+{
+	struct tls_session *session = tls_session_take(client->current->lane.tls);
+	if (!session)
+		return;
+	forget_session(client);
+	client->pool.session = session;
+}
+
+bool client_shake_hands_again(struct client *client)
+{
+	enum traversal_step step = client->current->step;
+	if (!tls_resumed(client->current->lane.tls))
+		return false;
+	log_line(LOG_INFO, "the TSCF wants to see our certificate: a full handshake");
+	forget_session(client);
+	client_detach(client);
+	client->current = connection_start(&client->pool, step, &client_connection_events);
+	return client->current;
+}
+
+void client_renegotiate(struct client *client)
+{
+	exempt_outer(client);
+	report_tls(client);
+	negotiate_request(client);
+}
+
 /* Time has run out for a connection: what its state means. */
 void client_timed_out(struct client *client, const char *why, enum exit_status status)
 {
@@ -116,8 +151,10 @@ void client_leave_tunnel(struct client *client)
 	else if (!client_is_up(client))
 		client_timed_out(client, "the TSCF granted a tunnel but does not answer through it",
 			STATUS_PROTOCOL);
-	if (client->configured)
+	if (client->configured) {
 		negotiate_release(client);
+		forget_session(client); /* the token is void */
+	}
 	client_drop(client);
 }
 
@@ -144,6 +181,7 @@ static void client_came_up(struct client *client)
 	struct lane *lane = &client->current->lane;
 
 	client->up_since = now;
+	keep_session(client);
 	client->failure = (struct client_failure){.status = STATUS_UP};
 	client_set_timer(
 		client->loop, &client->keepalive_timer, keepalive_due(&client->keepalive), now);

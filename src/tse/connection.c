@@ -199,8 +199,9 @@ static void start_tls(struct connection *connection, int fd)
 					 .words = "out of memory for a TLS connection"});
 		return;
 	}
-	if (connection->session)
-		tls_resume(tls, connection->session);
+	const struct tls_session *session = connection->joins ? connection->session : pool->session;
+	if (session)
+		tls_resume(tls, session);
 	connection->has_lane = true;
 	lane_open(&connection->lane, pool->loop, fd, tls, &lane_events, connection, pool->scratch);
 	connection->events->progress(connection, TRAVERSAL_CAUSE_TLS_STALLED);

@@ -31,6 +31,9 @@ struct connection_pool {
 	struct address cached[CONNECTION_CACHED]; /* that the TSCFs' names had */
 	size_t cached_count;
 	bool had_tunnel;          /* on this network: then there is no portal in the way */
+	/* Offered by new connections that will show a resume token: without one a
+	 * TSCF wants to see our certificate.  Owned by the client; NULL: none. */
+	struct tls_session *session;
 	struct connection *ended; /* to be freed when the loop turns */
 	void *owner;              /* of the events */
 };

@@ -8,6 +8,7 @@
 
 #include "io/clock.h"
 #include "io/log.h"
+#include "tse/client_private.h"
 
 static const char software[] = "tse/" PACKAGE_VERSION;
 
@@ -266,6 +267,11 @@ static void on_response(struct client *client, const struct control_message *mes
 		accept_grant(client, message);
 		return;
 	}
+	if (message->result == RESULT_AUTHENTICATION_FAILED) {
+		client->grant.token_length = 0;
+		if (client_shake_hands_again(client))
+			return;
+	}
 	struct client_failure failure = refusal_of(message->result);
 	char text[CLIENT_TEXT] = "", again[40] = "";
 	if (control_has(message, TAG_REASON))
@@ -275,8 +281,6 @@ static void on_response(struct client *client, const struct control_message *mes
 	reason_set(&failure.why, "the TSCF refused: %s%s%s%s", control_result_name(message->result),
 		*text ? ": " : "", text, again);
 	failure.retry_after = message->retry_after;
-	if (message->result == RESULT_AUTHENTICATION_FAILED)
-		client->grant.token_length = 0;
 	client_lose(client, &failure);
 }
 
