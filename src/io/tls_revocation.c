@@ -12,7 +12,7 @@ bool tls_peer_is_revoked(const struct tls *tls, const struct tls_context *contex
 		return false;
 	WOLFSSL_X509 *peer = wolfSSL_get_peer_certificate(tls->wolf);
 	if (!peer)
-		return false; /* a resumed session: it lives and dies with its tunnel */
+		return false; /* a resumed session, or a client without one */
 	int length = 0;
 	const unsigned char *der = wolfSSL_X509_get_der(peer, &length);
 	WOLFSSL_CERT_MANAGER *manager = wolfSSL_CTX_GetCertManager(context->wolf);

@@ -236,8 +236,19 @@ static bool session_is_revoked(const struct session *session, const struct tls_c
 	return false;
 }
 
+/* None of its connections has shown a certificate: they were resumed, and it may
+ * have been revoked since. */
+static bool is_unseen(const struct session *session)
+{
+	bool unseen = session->state == SESSION_TUNNEL;
+	for (unsigned i = 0; i < session->lane_count; i++)
+		unseen &= tls_resumed(session->lanes[i]->lane.tls);
+	return unseen;
+}
+
 void worker_use_settings(struct worker *worker, struct settings *settings)
 {
+	bool trust_changed = settings->trust != worker->settings->trust;
 	settings_unref(worker->settings);
 	worker->settings = settings;
 	struct session *next;
@@ -246,6 +257,9 @@ void worker_use_settings(struct worker *worker, struct settings *settings)
 		if (session_is_revoked(session, settings->tls))
 			session_release(session, RESULT_AUTHENTICATION_FAILED,
 				"the client's certificate has been revoked");
+		else if (trust_changed && is_unseen(session))
+			session_release(session, RESULT_OK,
+				"the list of revoked certificates has changed: show yours again");
 	}
 }
 
