@@ -160,13 +160,32 @@ static void handshake(struct lane *lane)
 	}
 }
 
+void lane_handshake(struct lane *lane)
+{
+	ev_io_start(lane->loop, &lane->readable);
+	handshake(lane);
+}
+
+/* It goes on now, or, where handshakes wait, when it is its turn. */
+static void continue_handshake(struct lane *lane)
+{
+	struct handshake_queue *queue = lane->scratch->handshakes;
+	if (!queue) {
+		handshake(lane);
+		return;
+	}
+	ev_io_stop(lane->loop, &lane->readable);
+	ev_io_stop(lane->loop, &lane->writable);
+	handshake_queue_add(queue, lane);
+}
+
 static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
 	(void)loop;
 	(void)events;
 	struct lane *lane = watcher->data;
 	if (lane->state == LANE_HANDSHAKE)
-		handshake(lane);
+		continue_handshake(lane);
 	else
 		receive(lane);
 }
@@ -177,7 +196,7 @@ static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
 	(void)events;
 	struct lane *lane = watcher->data;
 	if (lane->state == LANE_HANDSHAKE) {
-		handshake(lane);
+		continue_handshake(lane);
 		return;
 	}
 	lane_flush(lane);
@@ -235,8 +254,10 @@ void lane_open(struct lane *lane, struct ev_loop *loop, int fd, struct tls *tls,
 	ev_set_priority(&lane->readable, -1);
 	lane->readable.data = lane->writable.data = lane;
 	ev_io_start(loop, &lane->readable);
-	/* A client's first flight goes out as soon as the loop turns. */
-	ev_io_start(loop, &lane->writable);
+	/* A client's first flight goes out as soon as the loop turns; a server waits
+	 * for it. */
+	if (!scratch->handshakes)
+		ev_io_start(loop, &lane->writable);
 }
 
 void lane_pause(struct lane *lane)
@@ -265,6 +286,8 @@ void lane_stop(struct lane *lane)
 		return;
 	ev_io_stop(lane->loop, &lane->readable);
 	ev_io_stop(lane->loop, &lane->writable);
+	if (lane->scratch->handshakes)
+		handshake_queue_remove(lane->scratch->handshakes, lane);
 	if (lane->state != LANE_HANDSHAKE)
 		tls_close(lane->tls);
 	lane->state = LANE_STOPPED;

@@ -13,6 +13,7 @@
 
 #include "core/control.h"
 #include "core/envelope.h"
+#include "handshake_queue.h"
 #include "io/lane_tcp.h"
 #include "io/tls.h"
 
@@ -27,6 +28,8 @@ struct lane_scratch {
 	 * overwritten; may be NULL. */
 	void (*parsed)(void *owner);
 	void *owner;
+	/* Where the thread's handshakes wait for their turn; NULL: they do not. */
+	struct handshake_queue *handshakes;
 	uint8_t octets[LANE_HEADROOM + LANE_SCRATCH];
 };
 
@@ -70,7 +73,8 @@ struct lane {
 	const struct lane_events *events;
 	void *owner;
 	struct lane_scratch *scratch; /* borrowed, shared by the thread's lanes */
-	uint8_t *partial;             /* an envelope that has not come whole */
+	struct handshake_place place;
+	uint8_t *partial; /* an envelope that has not come whole */
 	size_t partial_length;
 };
 
@@ -84,6 +88,8 @@ void lane_stop(struct lane *lane);
 void lane_finish(struct lane *lane);
 /* Frees what it owns. Not from within its events. */
 void lane_close(struct lane *lane);
+/* Its turn in the handshake queue has come. */
+void lane_handshake(struct lane *lane);
 /* Hands a lane from one thread to another.  From within `envelope`: this
  * envelope is not consumed, no other is given out, nothing is read. */
 void lane_pause(struct lane *lane);

@@ -11,7 +11,8 @@
 
 #include "core/address.h"
 
-enum { BACKLOG = 1024, ACCEPTS = 16 };
+/* Few at a time: to prepare for a handshake is a good part of its work. */
+enum { BACKLOG = 1024, ACCEPTS = 2 };
 
 static socklen_t socket_address(
 	const struct address *address, uint16_t port, struct sockaddr_storage *out)

@@ -140,6 +140,8 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 		reason_set(why, "worker %u cannot start: %s", index, strerror(-error));
 		return error;
 	}
+	handshake_queue_init(&worker->handshake_queue, worker->loop);
+	worker->datapath.scratch.handshakes = &worker->handshake_queue;
 	worker->datapath.own4 = pool_own4(&worker->pool_settings);
 	worker->datapath.own6 = pool_own6(&worker->pool_settings);
 	mailbox_init(&worker->mailbox, worker->loop);
@@ -219,6 +221,7 @@ void worker_fini(struct worker *worker)
 	ev_timer_stop(worker->loop, &worker->silence);
 	ev_prepare_stop(worker->loop, &worker->reap);
 	mailbox_fini(&worker->mailbox);
+	handshake_queue_fini(&worker->handshake_queue);
 	datapath_fini(&worker->datapath);
 	pool_free(worker->pool);
 	settings_unref(worker->settings);

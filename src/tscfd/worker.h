@@ -39,6 +39,7 @@ struct worker {
 	struct message dying;
 	struct mailbox mailbox;
 	struct datapath datapath;
+	struct handshake_queue handshake_queue;
 	struct pool *pool;
 	struct pool_settings pool_settings;
 	struct listener listeners[LISTENERS_MAX];
