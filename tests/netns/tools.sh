@@ -245,7 +245,7 @@ test_tscfctl_words() {
 	like "$words" '^  addresses +1 in use, 0 waiting for their UE, .* of 65,5' "with how many addresses"
 	like "$words" '^  handshakes +[0-9]+ good, 0 failed$' "and how they came"
 	words=$(lab_tscfctl sessions)
-	like "$words" '^ID +IDENTITY +FROM +INNER ADDRESSES' "tscfctl sessions has a heading"
+	like "$words" '^ID +IDENTITY +FROM +LANES +INNER ADDRESSES' "tscfctl sessions has a heading"
 	like "$words" '^[0-9]+-[0-9]+ +alice +\[?[0-9].*10\.64\..*fd64:.*tse/' "and a line for each tunnel"
 }
 
