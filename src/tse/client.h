@@ -98,11 +98,11 @@ struct client {
 	size_t known_count;
 	struct client_failure failure;
 	struct client_news told;
-	struct reason farewell;     /* what the TSCF said before it closed; empty: nothing */
+	struct reason farewell; /* what the TSCF said before it closed; empty: nothing */
 	enum traversal_cause farewell_cause;
-	bool plan_applied;          /* interface, addresses and routes are there */
-	uint64_t wrong_source_told; /* us */
-	bool media;                 /* as last told to core/traversal */
+	bool plan_applied;                  /* interface, addresses and routes are there */
+	uint64_t wrong_source_told;         /* us */
+	bool media;                         /* as last told to core/traversal */
 	uint64_t attempt_started, up_since; /* us */
 	int64_t since_epoch;                /* s, of the last change that people see */
 	unsigned reconnects, generation;

@@ -199,9 +199,8 @@ static void start_tls(struct connection *connection, int fd)
 					 .words = "out of memory for a TLS connection"});
 		return;
 	}
-	const struct tls_session *session = connection->joins ? connection->session : pool->session;
-	if (session)
-		tls_resume(tls, session);
+	if (pool->session)
+		tls_resume(tls, pool->session);
 	connection->has_lane = true;
 	lane_open(&connection->lane, pool->loop, fd, tls, &lane_events, connection, pool->scratch);
 	connection->events->progress(connection, TRAVERSAL_CAUSE_TLS_STALLED);
@@ -434,8 +433,8 @@ struct connection *connection_start(struct connection_pool *pool, enum traversal
 	return NULL;
 }
 
-struct connection *connection_join(const struct connection *like, const struct tls_session *session,
-	const struct connection_events *events)
+struct connection *connection_join(
+	const struct connection *like, const struct connection_events *events)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	if (!connection)
@@ -446,7 +445,6 @@ struct connection *connection_join(const struct connection *like, const struct t
 	connection->started = clock_now();
 	connection->endpoint = like->endpoint;
 	connection->proxy = like->proxy;
-	connection->session = session;
 	connection->joins = true;
 	memcpy(connection->target, like->target, sizeof(connection->target));
 	address_format(&like->outer, connection->join_host);

@@ -30,9 +30,9 @@ struct connection_pool {
 	char *proxy_password;                     /* NULL: none */
 	struct address cached[CONNECTION_CACHED]; /* that the TSCFs' names had */
 	size_t cached_count;
-	bool had_tunnel;          /* on this network: then there is no portal in the way */
-	/* Offered by new connections that will show a resume token: without one a
-	 * TSCF wants to see our certificate.  Owned by the client; NULL: none. */
+	bool had_tunnel; /* on this network: then there is no portal in the way */
+	/* Offered by new connections, which will show a resume token or a join key:
+	 * without one a TSCF wants to see our certificate.  Owned by the client; NULL: none. */
 	struct tls_session *session;
 	struct connection *ended; /* to be freed when the loop turns */
 	void *owner;              /* of the events */
@@ -71,9 +71,8 @@ struct connection {
 	size_t endpoint;      /* of the profile's servers */
 	struct address outer; /* what TCP is connected to: TSCF or proxy */
 	uint16_t outer_port;
-	char target[CONNECTION_TARGET];    /* for people */
-	uint64_t started;                  /* us */
-	const struct tls_session *session; /* to be resumed; borrowed */
+	char target[CONNECTION_TARGET]; /* for people */
+	uint64_t started;               /* us */
 	/* One more for a tunnel: where the first one leads, as an endpoint. */
 	bool joins;
 	char join_host[ADDRESS_TEXT_MAX];
@@ -88,10 +87,9 @@ struct connection {
 struct connection *connection_start(struct connection_pool *pool, enum traversal_step step,
 	const struct connection_events *events);
 /* One more on the path of `like`, which is ready: through the same proxy or to
- * the same address.  `session` is offered for resumption, and borrowed until
- * ready or failed; NULL: a full handshake. */
-struct connection *connection_join(const struct connection *like, const struct tls_session *session,
-	const struct connection_events *events);
+ * the same address. */
+struct connection *connection_join(
+	const struct connection *like, const struct connection_events *events);
 /* No event will follow; freed by connections_reap().  Takes NULL. */
 void connection_end(struct connection *connection);
 /* Frees what has ended; not from within an event. */

@@ -201,10 +201,7 @@ static void add(struct client *client, enum control_lane_class class)
 {
 	struct lanes *lanes = &client->lanes;
 	uint64_t now = clock_now();
-	if (!lanes->session)
-		lanes->session = tls_session_take(client->current->lane.tls);
-	struct connection *connection =
-		connection_join(client->current, lanes->session, &lane_connection_events);
+	struct connection *connection = connection_join(client->current, &lane_connection_events);
 	if (!connection) {
 		attempt_failed(client, false, "out of memory");
 		return;
@@ -387,8 +384,6 @@ void lanes_init(struct client *client)
 void lanes_fini(struct client *client)
 {
 	lanes_end(client);
-	tls_session_free(client->lanes.session);
-	client->lanes.session = NULL;
 }
 
 static unsigned limit_of(const struct client *client, const struct control_message *response)
@@ -408,9 +403,6 @@ static unsigned limit_of(const struct client *client, const struct control_messa
 void lanes_begin(struct client *client, const struct control_message *response)
 {
 	struct lanes *lanes = &client->lanes;
-	/* Of this tunnel: another TSCF, or one that restarted, has other keys. */
-	tls_session_free(lanes->session);
-	lanes->session = NULL;
 	lanes->join_key_length = response->join_key.length;
 	memcpy(lanes->join_key, response->join_key.octets, lanes->join_key_length);
 	lanes->segments = lanes->lost = 0;

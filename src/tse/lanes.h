@@ -38,7 +38,6 @@ struct lanes {
 	struct lane_demand demand;
 	struct lane_loss loss;
 	struct ev_timer timer;
-	struct tls_session *session; /* to be resumed by further connections; owned */
 	uint8_t join_key[CONTROL_TOKEN_MAX];
 	size_t join_key_length;
 	uint64_t segments, lost; /* of all lanes that are not for bulk, as last seen */
