@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/mss.h"
 #include "io/clock.h"
 
 enum {
@@ -228,6 +229,13 @@ static void write_answer(struct datapath *datapath, size_t length)
 	tun_write(datapath->tun, datapath->queue, datapath->answer + LANE_HEADROOM, length, &plain);
 }
 
+/* What TCP's segments must fit: both of the hosts hear of this. */
+static uint16_t narrowest(const struct tunnel *tunnel)
+{
+	bool smaller = tunnel->link_mtu && tunnel->link_mtu < tunnel->mtu;
+	return smaller ? tunnel->link_mtu : tunnel->mtu;
+}
+
 /* What the scheduler goes by; the same for all segments of a super-packet. */
 struct label {
 	uint32_t flow;
@@ -365,6 +373,8 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 			write_answer(datapath, answer);
 		return;
 	}
+	if (slot->offload.type == OFFLOAD_NONE)
+		mss_clamp(&packet, slot_packet(slot), narrowest(tunnel));
 	struct label label = {
 		.flow = packet_flow(&packet, datapath->flow_key),
 		.service = (uint8_t)sched_classify(&datapath->policy, &packet),
@@ -426,6 +436,8 @@ static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet 
 	if (tunnel->demand)
 		lane_demand_packet(tunnel->demand, sched_classify(&datapath->policy, packet),
 			(uint32_t)packet->length, false, clock_now());
+	if (!offload->flags)
+		mss_clamp(packet, octets, narrowest(tunnel));
 	delivery_add(&datapath->delivery, &tunnel->counters, packet, octets, offload);
 }
 

@@ -78,6 +78,7 @@ struct tunnel {
 	struct sched sched;
 	struct counters counters;
 	uint16_t mtu;               /* inner */
+	uint16_t link_mtu;          /* of our own interface, if smaller; else 0 */
 	bool plain;                 /* the peer knows type-1 envelopes only */
 	bool offload;               /* both ends take type-0x81 envelopes */
 	uint64_t last_media;        /* us, when audio or video was last sent; 0: never */

@@ -10,6 +10,7 @@ AM_TESTS_ENVIRONMENT = BUILD='$(abs_top_builddir)' SOURCE='$(abs_top_srcdir)'; e
 dist_check_SCRIPTS = \
 	tests/netns/call.sh \
 	tests/netns/certificates.sh \
+	tests/netns/families.sh \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
 	tests/netns/indication.sh \
@@ -74,6 +75,7 @@ UNIT_TESTS = \
 	tests/unit/test_lane_loss \
 	tests/unit/test_lease_store \
 	tests/unit/test_link \
+	tests/unit/test_mss \
 	tests/unit/test_ndp \
 	tests/unit/test_offload \
 	tests/unit/test_pace \
@@ -154,6 +156,8 @@ tests_unit_test_lease_store_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_link_LDADD = $(UNIT_LDADD)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c tests/tools/link.c
+tests_unit_test_mss_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_mss_LDADD = $(UNIT_LDADD)
 tests_unit_test_ndp_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_ndp_LDADD = $(UNIT_LDADD)
 tests_unit_test_offload_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -65,6 +65,8 @@ libcore_a_SOURCES = \
 	src/core/lane_loss.h \
 	src/core/lease_store.c \
 	src/core/lease_store.h \
+	src/core/mss.c \
+	src/core/mss.h \
 	src/core/ndp.c \
 	src/core/ndp.h \
 	src/core/octets.h \

@@ -122,6 +122,8 @@ static int set_numbers(
 		(void)rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN, 1);
 	if (changes && settings->accept_local)
 		(void)rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_ACCEPT_LOCAL, 1);
+	if (changes && settings->loose_source)
+		(void)rtnl_link_inet_set_conf(changes, IPV4_DEVCONF_RP_FILTER, 2);
 	struct nl_msg *request = change_request(index, changes);
 	/* Kernels before 6.3 have one limit for both families, and skip the other. */
 	if (request && settings->gso_max_size &&
@@ -146,6 +148,23 @@ int netlink_link_configure(struct netlink *netlink, unsigned index,
 			netlink_link_name(netlink, index, name), settings->mtu,
 			settings->gso_max_size);
 	return result;
+}
+
+static bool says_one(const char *name)
+{
+	char path[96];
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", name);
+	FILE *file = fopen(path, "re");
+	bool one = file && fgetc(file) == '1';
+	if (file)
+		fclose(file);
+	return one;
+}
+
+bool netlink_has_strict_source(const char *name)
+{
+	/* The larger one of the two counts. */
+	return says_one("all") || says_one(name);
 }
 
 int netlink_ignore_linkdown6(const char *name)

@@ -61,6 +61,9 @@ struct netlink_settings {
 	/* IPv4 packets may come out of it from one of the host's own addresses:
 	 * our ICMP errors do.  (IPv6 does not ask.) */
 	bool accept_local;
+	/* IPv4 packets may come out of it from where its routes do not lead:
+	 * the TSCF's own address sends ICMP errors. */
+	bool loose_source;
 };
 
 /* Also: no link-local address of the kernel's own making. */
@@ -69,6 +72,10 @@ int netlink_link_configure(struct netlink *netlink, unsigned index,
 /* The IPv6 half of ignore_linkdown: a file in /proc/sys, which only root may
  * write, and not in most containers.  0 or -errno. */
 int netlink_ignore_linkdown6(const char *name);
+
+/* Whether the host drops IPv4 packets whose source is not routed back through
+ * the interface they came on (rp_filter = 1), for that interface. */
+bool netlink_has_strict_source(const char *name);
 
 /* --- addresses --- */
 

@@ -220,6 +220,7 @@ static void accept_grant(struct client *client, const struct control_message *me
 	/* Packets are as large as the TSCF says, whatever our own MTU is. */
 	tunnel_attach(&client->tunnel, &client->current->lane, message->mtu,
 		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
+	client->tunnel.link_mtu = (uint16_t)grant->plan.mtu;
 	datapath_resume(&client->datapath);
 	lanes_begin(client, message);
 	confirm(client);
