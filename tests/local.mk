@@ -29,6 +29,7 @@ dist_check_SCRIPTS = \
 	tests/netns/refusals.sh \
 	tests/netns/reload.sh \
 	tests/netns/steering.sh \
+	tests/netns/survival.sh \
 	tests/netns/tls-rules.sh \
 	tests/netns/tools.sh \
 	tests/docs/manpages.sh \

@@ -28,7 +28,7 @@ void traversal_init(struct traversal *traversal, const struct traversal_config *
 	traversal->config = *config;
 	for (unsigned i = 0; i < TRAVERSAL_STEPS; i++)
 		traversal->targets[i].why_not = TRAVERSAL_CAUSE_NO_TARGET;
-	traversal->confirm_at = traversal->restart_at = traversal->check_until = TRAVERSAL_NEVER;
+	traversal->confirm_at = traversal->restart_at = TRAVERSAL_NEVER;
 	traversal->next_run = traversal->timer = TRAVERSAL_NEVER;
 	traversal->finding.step = TRAVERSAL_SIP;
 	traversal->finding.cause = TRAVERSAL_CAUSE_NEW_NETWORK;
@@ -89,6 +89,7 @@ static void redial_later(struct traversal *traversal, enum traversal_step step)
 {
 	uint64_t at = traversal->now + (TRAVERSAL_REDIAL_FIRST_US << traversal->redials);
 	if (!traversal->lost || at >= traversal->redial_until ||
+		traversal->last != traversal_step_path(step) ||
 		!is_absent(traversal->steps[step].cause))
 		return;
 	traversal->redials++;
@@ -112,17 +113,18 @@ static void finish(
 	if (step == TRAVERSAL_PROXY && !traversal->confirmed)
 		traversal->proxy_stands =
 			state == TRAVERSAL_FAILED && record->cause == TRAVERSAL_CAUSE_PROXY_AUTH;
-	if (!tunnel || traversal->redial != traversal_step_path(step) || record->open)
+	if (!tunnel || !traversal_redials(traversal, step) || record->open)
 		return;
+	traversal->no_network = record->cause == TRAVERSAL_CAUSE_NO_NETWORK;
 	/* A refusal counts for the whole run, and so does what stands; any
 	 * other failure only shows that the old way is gone. */
 	bool counts = state == TRAVERSAL_STEP_REFUSED ||
 		      (step == TRAVERSAL_PROXY && traversal->proxy_stands);
 	if (counts && !traversal->confirmed) {
-		traversal->redial = TRAVERSAL_PATH_NONE;
+		traversal->redial &= ~(1U << traversal_step_path(step));
 	} else {
 		redial_later(traversal, step);
-		traversal_forget_redial(traversal);
+		traversal_forget_redial(traversal, step);
 	}
 }
 
@@ -199,9 +201,9 @@ static void on_alive(struct traversal *traversal)
 	if (!traversal->confirmed || !traversal->silent)
 		return;
 	traversal->silent = false;
-	traversal->check_until = TRAVERSAL_NEVER;
-	if (traversal->redial != TRAVERSAL_PATH_NONE)
-		traversal_cancel_step(traversal, traversal_path_step(traversal->redial));
+	for (unsigned i = 0; i < 2; i++)
+		if (traversal_redials(traversal, traversal_tunnel_step(traversal, i)))
+			traversal_cancel_step(traversal, traversal_tunnel_step(traversal, i));
 	traversal_advance(traversal);
 }
 
@@ -249,7 +251,6 @@ static void on_lost(struct traversal *traversal, const struct traversal_event *e
 	copy_clean(words, sizeof(words), event->words ? event->words : "");
 	traversal->path = TRAVERSAL_PATH_NONE;
 	traversal->confirmed = traversal->silent = traversal->direct_works = false;
-	traversal->check_until = TRAVERSAL_NEVER;
 	traversal->lost = true;
 	traversal_set_kernel(traversal, TRAVERSAL_KERNEL_UNREACHABLE);
 	traversal_find(traversal, &finding, words);
@@ -257,7 +258,7 @@ static void on_lost(struct traversal *traversal, const struct traversal_event *e
 	traversal->redials = 0;
 	traversal->redial_until = traversal->media ? traversal->now + TRAVERSAL_REDIAL_US : 0;
 	uint64_t wait = wait_after_loss(traversal, event->cause);
-	if (traversal->running && traversal->redial != TRAVERSAL_PATH_NONE) {
+	if (traversal->running && traversal->redial) {
 		traversal_forget_tunnel_steps(traversal);
 		traversal_advance(traversal);
 	} else if (wait) {
@@ -268,6 +269,12 @@ static void on_lost(struct traversal *traversal, const struct traversal_event *e
 }
 
 /* --- the network ---------------------------------------------------------- */
+
+static void abandon(struct traversal *traversal)
+{
+	if (traversal->running)
+		traversal->abandoned += traversal->now - traversal->run_started;
+}
 
 static void begin_on_new_network(struct traversal *traversal)
 {
@@ -292,24 +299,27 @@ static void begin_on_new_network(struct traversal *traversal)
 
 static void on_network(struct traversal *traversal)
 {
+	traversal->moved = true;
 	traversal->report = TRAVERSAL_REPORT_NONE;
 	traversal->proxy_stands = traversal->direct_works = false;
 	traversal->captive_tries = 0;
 	backoff_reset(&traversal->backoff);
 	if (traversal->confirmed) {
+		if (!traversal->silent)
+			traversal->silent_since = traversal->now;
 		traversal->silent = true;
-		traversal->check_until = traversal->now + TRAVERSAL_CHECK_US;
+		traversal->no_network = false;
 		traversal_act(traversal, (struct traversal_action){.kind = TRAVERSAL_CHECK_TUNNEL});
 	}
 	/* One change comes as several events; and a network that never rests
 	 * shall not keep a verdict from being reached. */
-	if (traversal->running && traversal->restarts >= TRAVERSAL_RESTARTS) {
+	if (traversal->running && traversal->abandoned >= TRAVERSAL_ABANDON_US) {
 		traversal->run_again = true;
 	} else if (traversal->running &&
 		   traversal->now < traversal->run_started + TRAVERSAL_SETTLE_US) {
 		traversal->restart_at = traversal->run_started + TRAVERSAL_SETTLE_US;
 	} else {
-		traversal->restarts += traversal->running;
+		abandon(traversal);
 		begin_on_new_network(traversal);
 	}
 }
@@ -371,12 +381,27 @@ static void expire_steps(struct traversal *traversal)
 	}
 }
 
+/* On this network neither the tunnel has answered nor could a new one be dialled
+ * in its place.  Without any network it waits for one. */
+static bool is_cut_off(const struct traversal *traversal)
+{
+	return traversal->confirmed && traversal->silent && !traversal->redial &&
+	       !traversal->no_network && traversal->restart_at == TRAVERSAL_NEVER;
+}
+
 static void on_timer(struct traversal *traversal)
 {
 	traversal->timer = TRAVERSAL_NEVER; /* it has gone off, and must be set again */
 	expire_steps(traversal);
+	if (is_cut_off(traversal) &&
+		traversal->now >= traversal->silent_since + TRAVERSAL_CHECK_US) {
+		traversal_act(traversal, (struct traversal_action){.kind = TRAVERSAL_DROP_TUNNEL});
+		on_lost(traversal, &(struct traversal_event){
+					   .words = "the tunnel does not answer on this network"});
+		return;
+	}
 	if (traversal->now >= traversal->restart_at) {
-		traversal->restarts += traversal->running;
+		abandon(traversal);
 		begin_on_new_network(traversal);
 	} else if (traversal->redial_again != TRAVERSAL_PATH_NONE &&
 		   traversal->now >= traversal->redial_at) {
@@ -386,6 +411,17 @@ static void on_timer(struct traversal *traversal)
 	} else {
 		traversal_advance(traversal);
 	}
+}
+
+static bool redial_has_passed(const struct traversal *traversal)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		enum traversal_step step = traversal_tunnel_step(traversal, i);
+		if (traversal_redials(traversal, step) &&
+			traversal->steps[step].state == TRAVERSAL_PASSED)
+			return true;
+	}
+	return false;
 }
 
 static uint64_t earliest(const struct traversal *traversal)
@@ -402,11 +438,14 @@ static uint64_t earliest(const struct traversal *traversal)
 		if (record->state == TRAVERSAL_RUNNING && record->deadline < at)
 			at = record->deadline;
 	}
-	bool redial_waits =
-		traversal->confirmed && traversal->redial != TRAVERSAL_PATH_NONE &&
-		traversal->steps[traversal_path_step(traversal->redial)].state == TRAVERSAL_PASSED;
-	if (redial_waits && traversal->check_until < at)
-		at = traversal->check_until;
+	if (traversal->confirmed && traversal->silent) {
+		uint64_t patience = traversal->silent_since + TRAVERSAL_PATIENCE_US;
+		if (redial_has_passed(traversal) && patience < at)
+			at = patience;
+		uint64_t end = traversal->silent_since + TRAVERSAL_CHECK_US;
+		if (is_cut_off(traversal) && end < at)
+			at = end;
+	}
 	return at;
 }
 

@@ -20,11 +20,13 @@
  *     (nat, once sip has passed, looks only whether media passes).  With
  *     overlap it may start early, but is used only then.  One exception:
  *     after a new network or a loss, the tunnel's last step is dialled at
- *     once, and the steps run again beside it.
+ *     once (on a new network with a call up: steps 2 and 3 both), and the steps run again
+ *     beside it.
  *   - At most one path is in use, and the kernel holds `tunnel` exactly while
  *     that path is a confirmed tunnel.
  *   - A run ends after traversal_bound() at the latest, whatever happens
- *     outside; at most TRAVERSAL_RESTARTS new networks put that off.
+ *     outside; new networks put that off until TRAVERSAL_ABANDON_US of work
+ *     has been thrown away.
  *   - While media flows nothing is switched by choice.
  *   - A tunnel that is lost with media on it is dialled at once and, if its
  *     TSCF is just not there, again for TRAVERSAL_REDIAL_US, before anything
@@ -44,7 +46,6 @@
 enum {
 	TRAVERSAL_STEPS = 4,
 	TRAVERSAL_ACTIONS = 24, /* more than one event can cause */
-	TRAVERSAL_RESTARTS = 3, /* of a run by new networks, before it may end */
 	TRAVERSAL_TARGET = 160, /* octets of a target's text */
 	TRAVERSAL_WORDS = 320,  /* octets of evidence from the caller */
 	TRAVERSAL_EVIDENCE = 640,
@@ -55,14 +56,16 @@ enum {
 #define TRAVERSAL_NEVER UINT64_MAX
 
 /* All in us. */
-#define TRAVERSAL_SETTLE_US       UINT64_C(1000000)   /* new networks come in bursts */
-#define TRAVERSAL_CHECK_US        UINT64_C(2000000)   /* for a sign of life on a new network */
-#define TRAVERSAL_REDIAL_US       UINT64_C(3000000)   /* a lost call's tunnel is dialled, ... */
-#define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)     /* ... this apart at first, then twice it */
-#define TRAVERSAL_SPREAD_US       UINT64_C(30000000)  /* idle clients of a TSCF that went away */
-#define TRAVERSAL_SHORT_LIFE_US   UINT64_C(30000000)  /* a tunnel lost sooner waits (backoff) */
-#define TRAVERSAL_APART_US        UINT64_C(60000000)  /* between two direct successes */
-#define TRAVERSAL_QUIET_US        UINT64_C(60000000)  /* without media before a move by choice */
+#define TRAVERSAL_SETTLE_US       UINT64_C(150000)   /* new networks come in bursts */
+#define TRAVERSAL_ABANDON_US      UINT64_C(6000000)  /* of unfinished runs */
+#define TRAVERSAL_CHECK_US        UINT64_C(2000000)  /* for a sign of life on a new network */
+#define TRAVERSAL_PATIENCE_US     UINT64_C(250000)   /* before a call moves to another connection */
+#define TRAVERSAL_REDIAL_US       UINT64_C(3000000)  /* a lost call's tunnel is dialled, ... */
+#define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)    /* ... this apart at first, then twice it */
+#define TRAVERSAL_SPREAD_US       UINT64_C(30000000) /* idle clients of a TSCF that went away */
+#define TRAVERSAL_SHORT_LIFE_US   UINT64_C(30000000) /* a tunnel lost sooner waits (backoff) */
+#define TRAVERSAL_APART_US        UINT64_C(60000000) /* between two direct successes */
+#define TRAVERSAL_QUIET_US        UINT64_C(60000000) /* without media before a move by choice */
 #define TRAVERSAL_DWELL_US        UINT64_C(300000000) /* in a tunnel before leaving it by choice */
 #define TRAVERSAL_REPROBE_US      UINT64_C(900000000) /* +-20 % */
 #define TRAVERSAL_CAPTIVE_US      UINT64_C(10000000)  /* a captive portal, the first time */
@@ -218,6 +221,7 @@ enum traversal_action_kind {
 	 * in use is replaced, without a Release. */
 	TRAVERSAL_USE_PATH,
 	TRAVERSAL_LEAVE_TUNNEL, /* release it and drop its connection */
+	TRAVERSAL_DROP_TUNNEL,  /* the same without a Release: it is dead, its token is good */
 	TRAVERSAL_CHECK_TUNNEL, /* ask for a sign of life at once */
 	TRAVERSAL_SET_KERNEL,
 	TRAVERSAL_PUBLISH, /* traversal.finding has changed */
@@ -292,13 +296,15 @@ struct traversal {
 	uint32_t random;
 	struct traversal_record in_use;   /* of the tunnel's step, as it passed */
 	enum traversal_path last;         /* that worked */
-	enum traversal_path redial;       /* dialled out of order; none */
+	unsigned redial;                  /* paths (1 << path) dialled out of order */
 	bool lost;                        /* a tunnel, and no verdict since */
 	enum traversal_path redial_again; /* waits for redial_at; none */
 	uint64_t redial_at, redial_until; /* us */
 	unsigned redials;                 /* since the loss */
+	bool moved;                       /* to another network since it was confirmed */
 	bool silent;                      /* the tunnel has not answered since the new network */
-	uint64_t check_until;             /* us, patience with a silent tunnel that carries media */
+	bool no_network;                  /* and it could not be dialled anew for want of one */
+	uint64_t silent_since;            /* us */
 	uint64_t confirm_at;              /* us, deadline */
 	uint64_t tunnel_since;            /* us, confirmed */
 	bool from_direct;                 /* the unconfirmed path replaces a direct one */
@@ -310,7 +316,7 @@ struct traversal {
 	enum traversal_report report;     /* of this network, about the direct path */
 	enum traversal_report reported_inside; /* about the tunnel: for people only */
 	bool proxy_stands;                     /* proxy-auth is not asked again on its own */
-	unsigned restarts;                     /* of this run, by new networks */
+	uint64_t abandoned;                    /* us of runs that new networks cut short */
 	bool run_again;                        /* one more run as soon as this one ends */
 	uint64_t restart_at;                   /* us */
 	unsigned captive_tries;

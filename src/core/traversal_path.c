@@ -163,8 +163,10 @@ void traversal_use_tunnel(struct traversal *traversal, enum traversal_path path)
 	if (traversal->confirmed) {
 		traversal_set_kernel(traversal, TRAVERSAL_KERNEL_UNREACHABLE);
 		enum traversal_step old = traversal_path_step(traversal->path);
-		if (old != step)
+		if (old != step) {
+			traversal_cancel_step(traversal, old);
 			traversal->steps[old] = (struct traversal_record){0};
+		}
 		traversal->lost = true;
 	}
 	traversal->from_direct = traversal->path == TRAVERSAL_PATH_DIRECT;
@@ -173,8 +175,7 @@ void traversal_use_tunnel(struct traversal *traversal, enum traversal_path path)
 	traversal->path = path;
 	traversal->confirmed = traversal->silent = false;
 	traversal->confirm_at = traversal->now + traversal->config.confirm_timeout;
-	if (traversal->redial == path)
-		traversal->redial = TRAVERSAL_PATH_NONE;
+	traversal->redial &= ~(1U << path);
 	traversal_act(
 		traversal, (struct traversal_action){.kind = TRAVERSAL_USE_PATH, .path = path});
 }
@@ -210,9 +211,10 @@ void traversal_confirm(struct traversal *traversal)
 	traversal->confirmed = true;
 	traversal->confirm_at = TRAVERSAL_NEVER;
 	traversal->from_direct = traversal->lost = traversal->direct_works = false;
+	traversal->moved = false;
 	traversal->tunnel_since = traversal->now;
 	traversal->last = traversal->path;
-	traversal->redial = TRAVERSAL_PATH_NONE;
+	traversal->redial = 0;
 	traversal->captive_tries = 0;
 	/* From now on an app's success says nothing about the direct path. */
 	if (traversal->report == TRAVERSAL_REPORT_OK)

@@ -53,10 +53,14 @@ static void restore(struct traversal *traversal, enum traversal_step step)
 		traversal->steps[step] = (struct traversal_record){0};
 }
 
-static bool is_redial(const struct traversal *traversal, enum traversal_step step)
+bool traversal_redials(const struct traversal *traversal, enum traversal_step step)
 {
-	return traversal->redial != TRAVERSAL_PATH_NONE &&
-	       traversal_path_step(traversal->redial) == step;
+	return traversal->redial >> traversal_step_path(step) & 1;
+}
+
+static void end_redial(struct traversal *traversal, enum traversal_step step)
+{
+	traversal->redial &= ~(1U << traversal_step_path(step));
 }
 
 void traversal_cancel_step(struct traversal *traversal, enum traversal_step step)
@@ -66,8 +70,7 @@ void traversal_cancel_step(struct traversal *traversal, enum traversal_step step
 	traversal_act(
 		traversal, (struct traversal_action){.kind = TRAVERSAL_CANCEL_STEP, .step = step});
 	restore(traversal, step);
-	if (is_redial(traversal, step))
-		traversal->redial = TRAVERSAL_PATH_NONE;
+	end_redial(traversal, step);
 }
 
 void traversal_cancel_all(struct traversal *traversal)
@@ -76,17 +79,17 @@ void traversal_cancel_all(struct traversal *traversal)
 		traversal_cancel_step(traversal, (enum traversal_step)i);
 }
 
-void traversal_forget_redial(struct traversal *traversal)
+void traversal_forget_redial(struct traversal *traversal, enum traversal_step step)
 {
-	restore(traversal, traversal_path_step(traversal->redial));
-	traversal->redial = TRAVERSAL_PATH_NONE;
+	restore(traversal, step);
+	end_redial(traversal, step);
 }
 
 void traversal_redial(struct traversal *traversal)
 {
 	enum traversal_path path = traversal->redial_again;
 	traversal->redial_again = TRAVERSAL_PATH_NONE;
-	traversal->redial = path;
+	traversal->redial |= 1U << path;
 	traversal_start_step(traversal, traversal_path_step(path));
 	traversal_advance(traversal);
 }
@@ -122,7 +125,7 @@ void traversal_rest(struct traversal *traversal, uint64_t next_run)
 	traversal_cancel_all(traversal);
 	traversal->running = false;
 	traversal->redial_again = TRAVERSAL_PATH_NONE;
-	traversal->restarts = 0;
+	traversal->abandoned = 0;
 	traversal->next_run = next_run;
 	if (traversal->run_again)
 		traversal->restart_at = traversal->now;
@@ -326,14 +329,17 @@ static void try_better(struct traversal *traversal)
 static void advance_beside(struct traversal *traversal, enum step1 step1)
 {
 	traversal_find_tunnel(traversal);
-	if (traversal->redial != TRAVERSAL_PATH_NONE)
+	if (traversal->redial)
 		return; /* until it has passed, or the tunnel has shown a sign of life */
 	if (step1 == STEP1_PASSED) {
 		direct_worked(traversal);
 		return;
 	}
 	traversal->direct_works = false;
-	try_better(traversal);
+	if (traversal->silent)
+		traversal_rest(traversal, traversal_reprobe_at(traversal));
+	else
+		try_better(traversal);
 }
 
 /* --- the run -------------------------------------------------------------- */
@@ -342,13 +348,23 @@ static void advance_beside(struct traversal *traversal, enum step1 step1)
  * goes before everything, as soon as it is not in the way of a living one. */
 static void use_redial(struct traversal *traversal)
 {
-	if (traversal->redial == TRAVERSAL_PATH_NONE || traversal_is_confirming(traversal) ||
-		traversal->steps[traversal_path_step(traversal->redial)].state != TRAVERSAL_PASSED)
+	bool patient = traversal->confirmed && traversal->media &&
+		       traversal->now < traversal->silent_since + TRAVERSAL_PATIENCE_US;
+	for (unsigned i = 0; i < 2 && !patient && !traversal_is_confirming(traversal); i++) {
+		enum traversal_step step = traversal_tunnel_step(traversal, i);
+		if (traversal_redials(traversal, step) &&
+			traversal->steps[step].state == TRAVERSAL_PASSED)
+			traversal_use_tunnel(traversal, traversal_step_path(step));
+	}
+}
+
+static void dial_again(struct traversal *traversal, enum traversal_step step)
+{
+	if (traversal->config.mode == MODE_PROBE_ONLY || stands(traversal, step) ||
+		!traversal->targets[step].text[0])
 		return;
-	bool patient =
-		traversal->confirmed && traversal->media && traversal->now < traversal->check_until;
-	if (!patient)
-		traversal_use_tunnel(traversal, traversal->redial);
+	traversal->redial |= 1U << traversal_step_path(step);
+	traversal_start_step(traversal, step);
 }
 
 void traversal_begin(struct traversal *traversal, enum traversal_path redial)
@@ -363,11 +379,11 @@ void traversal_begin(struct traversal *traversal, enum traversal_path redial)
 		(struct traversal_record){0};
 	if (!traversal->confirmed)
 		traversal_forget_tunnel_steps(traversal);
-	if (traversal_path_is_tunnel(redial) && traversal->config.mode != MODE_PROBE_ONLY &&
-		!stands(traversal, traversal_path_step(redial)) &&
-		traversal->targets[traversal_path_step(redial)].text[0]) {
-		traversal->redial = redial;
-		traversal_start_step(traversal, traversal_path_step(redial));
+	/* A call cannot wait until the way that worked last has timed out here. */
+	for (unsigned i = 0; traversal_path_is_tunnel(redial) && i < 2; i++) {
+		enum traversal_step step = traversal_tunnel_step(traversal, i);
+		if ((traversal->media && traversal->moved) || traversal_path_step(redial) == step)
+			dial_again(traversal, step);
 	}
 	traversal_advance(traversal);
 }
@@ -390,7 +406,7 @@ void traversal_advance(struct traversal *traversal)
 	if (has_tunnel) {
 		advance_beside(traversal, step1);
 	} else if (step1 == STEP1_PASSED) {
-		if (traversal->redial == TRAVERSAL_PATH_NONE)
+		if (!traversal->redial)
 			traversal_go_direct(traversal);
 	} else if (traversal->path == TRAVERSAL_PATH_DIRECT && !traversal_is_quiet(traversal)) {
 		/* A call seems to be up: nothing is switched now. */

@@ -64,12 +64,14 @@ void traversal_start_step(struct traversal *traversal, enum traversal_step step)
 void traversal_cancel_step(struct traversal *traversal, enum traversal_step step);
 void traversal_cancel_all(struct traversal *traversal);
 /* The dial out of order has failed: the step has its turn in the run still. */
-void traversal_forget_redial(struct traversal *traversal);
+void traversal_forget_redial(struct traversal *traversal, enum traversal_step step);
 /* Dials out of order once more. */
 void traversal_redial(struct traversal *traversal);
 /* The records of steps 2 and 3 speak of a tunnel that is gone. */
 void traversal_forget_tunnel_steps(struct traversal *traversal);
-/* Starts a new run; `redial` is dialled at once (none: PATH_NONE). */
+/* Starts a new run; `redial` is dialled at once (none: PATH_NONE), and for a call
+ * the other way to the tunnel too. */
+bool traversal_redials(const struct traversal *traversal, enum traversal_step step);
 void traversal_begin(struct traversal *traversal, enum traversal_path redial);
 /* Goes as far as the results allow. */
 void traversal_advance(struct traversal *traversal);

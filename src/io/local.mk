@@ -75,6 +75,8 @@ libio_a_SOURCES = \
 	src/io/sip_locate.h \
 	src/io/sock_destroy.c \
 	src/io/sock_destroy.h \
+	src/io/suspend.c \
+	src/io/suspend.h \
 	src/io/tls.c \
 	src/io/tls.h \
 	src/io/tls_context.c \

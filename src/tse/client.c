@@ -204,6 +204,9 @@ static void act(struct client *client, const struct traversal_action *action)
 	case TRAVERSAL_LEAVE_TUNNEL:
 		client_leave_tunnel(client);
 		break;
+	case TRAVERSAL_DROP_TUNNEL:
+		client_cut_off(client);
+		break;
 	case TRAVERSAL_CHECK_TUNNEL:
 		client_check_tunnel(client);
 		break;
@@ -262,11 +265,21 @@ static void on_traversal_timer(struct ev_loop *loop, struct ev_timer *watcher, i
 
 /* --- the network ----------------------------------------------------------- */
 
+/* Nothing of before need be true any more. */
+static void on_resumed(void *user, uint64_t slept)
+{
+	struct client *client = user;
+	log_line(LOG_INFO, "this machine slept for %llu s", (unsigned long long)(slept / 1000000));
+	client->pool.had_tunnel = false;
+	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESUME});
+}
+
 static void on_network_change(void *user, const struct netmon_event *event)
 {
 	struct client *client = user;
 	struct reason why;
 
+	suspend_ask(&client->suspend);
 	if (client->steer) {
 		int repaired = steer_repair(client->steer, client->tun, &why);
 		if (repaired < 0)
@@ -369,6 +382,8 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 			return error;
 		}
 	}
+	if (suspend_open(&client->suspend, client->loop, on_resumed, client, why))
+		log_line(LOG_WARNING, "the end of a sleep is noticed late: %s", why->text);
 	if (sock_destroy_open(&client->sock_destroy, why))
 		log_line(LOG_WARNING, "old TCP connections cannot be closed: %s", why->text);
 	ev_prepare_start(client->loop, &client->reap);
@@ -411,6 +426,7 @@ void client_fini(struct client *client)
 		datapath_fini(&client->datapath);
 	}
 	sock_destroy_close(&client->sock_destroy);
+	suspend_close(&client->suspend);
 	netmon_close(&client->netmon);
 }
 

@@ -15,6 +15,7 @@
 
 #include "core/keepalive.h"
 #include "io/netmon.h"
+#include "io/suspend.h"
 #include "io/sock_destroy.h"
 #include "tse/connection.h"
 #include "tse/lanes.h"
@@ -88,6 +89,7 @@ struct client {
 	struct tunnel tunnel;
 	struct keepalive keepalive;
 	struct netmon netmon;
+	struct suspend suspend;
 	struct sock_destroy sock_destroy;
 	struct ev_timer traversal_timer, keepalive_timer, media_timer;
 	struct ev_prepare reap;

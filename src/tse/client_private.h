@@ -29,6 +29,8 @@ bool client_shake_hands_again(struct client *client);
 void client_renegotiate(struct client *client);
 /* Says good-bye first, where there is somebody to say it to. */
 void client_leave_tunnel(struct client *client);
+/* The tunnel in use does not answer on this network. */
+void client_cut_off(struct client *client);
 /* The connection in use is gone, and the carrier with it. */
 void client_drop(struct client *client);
 /* Asks for a sign of life at once. */

@@ -158,6 +158,22 @@ void client_leave_tunnel(struct client *client)
 	client_drop(client);
 }
 
+void client_cut_off(struct client *client)
+{
+	if (!client->current)
+		return;
+	client->failure = (struct client_failure){
+		.outcome = TRAVERSAL_FAILED,
+		.cause = TRAVERSAL_CAUSE_LOST,
+		.status = STATUS_UNREACHABLE,
+		.why.text = "the tunnel does not answer on this network",
+	};
+	log_line(LOG_WARNING, "tunnel lost: %s", client->failure.why.text);
+	client->reconnects++;
+	client->pool.had_tunnel = true;
+	client_drop(client);
+}
+
 /* With strict reverse-path filtering the kernel drops the answers to probes
  * beside the tunnel, for the way back to the IMS core leads into it. */
 static void warn_strict_rp_filter(const struct client *client)

@@ -138,16 +138,16 @@ lab_sysctl() {
 	ip -n "$LAB_TAG-$1" link set lo up
 }
 
-# lab_link A B A4 B4 A6 B6
+# lab_link A B A4 B4 A6 B6 [NAME-IN-A NAME-IN-B]: else named after the other end.
 lab_link() {
-	local a=$LAB_TAG-$1 b=$LAB_TAG-$2
-	ip -n "$a" link add "$2" type veth peer name "$1" netns "$b"
-	ip -n "$a" address add "$3" dev "$2"
-	ip -n "$b" address add "$4" dev "$1"
-	ip -n "$a" address add "$5" dev "$2" nodad
-	ip -n "$b" address add "$6" dev "$1" nodad
-	ip -n "$a" link set "$2" up
-	ip -n "$b" link set "$1" up
+	local a=$LAB_TAG-$1 b=$LAB_TAG-$2 in_a=${7:-$2} in_b=${8:-$1}
+	ip -n "$a" link add "$in_a" type veth peer name "$in_b" netns "$b"
+	ip -n "$a" address add "$3" dev "$in_a"
+	ip -n "$b" address add "$4" dev "$in_b"
+	ip -n "$a" address add "$5" dev "$in_a" nodad
+	ip -n "$b" address add "$6" dev "$in_b" nodad
+	ip -n "$a" link set "$in_a" up
+	ip -n "$b" link set "$in_b" up
 }
 
 lab_routes() {

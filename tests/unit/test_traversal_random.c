@@ -8,7 +8,7 @@
 #include "core/traversal.h"
 #include "unit.h"
 
-enum { SEEDS = 96, EVENTS = 4000 };
+enum { SEEDS = 160, EVENTS = 4000 };
 
 static const uint64_t second = 1000000;
 
@@ -105,10 +105,9 @@ static bool is_quiet(const struct world *world)
 static void on_start_step(struct world *world, enum traversal_step step)
 {
 	const struct traversal *traversal = &world->traversal;
-	world->redial[step] =
-		traversal_path_is_tunnel(traversal->redial) &&
-		(traversal->redial == TRAVERSAL_PATH_PROXY) == (step == TRAVERSAL_PROXY) &&
-		step >= TRAVERSAL_TLS;
+	enum traversal_path path =
+		step == TRAVERSAL_PROXY ? TRAVERSAL_PATH_PROXY : TRAVERSAL_PATH_TLS;
+	world->redial[step] = step >= TRAVERSAL_TLS && traversal->redial >> path & 1;
 	demand(world, !world->open[step], "a step starts once");
 	demand(world, traversal->targets[step].text[0], "a step that starts has a target");
 	demand(world,
@@ -131,7 +130,7 @@ static void use_tunnel(struct world *world, enum traversal_path path)
 		demand(world, redial ? silent : is_quiet(world),
 			"a living tunnel is moved only when it is quiet");
 		demand(world,
-			!world->media || world->now >= world->silent_since + TRAVERSAL_CHECK_US,
+			!world->media || world->now >= world->silent_since + TRAVERSAL_PATIENCE_US,
 			"media is not interrupted by choice");
 		world->handovers++;
 	}
@@ -166,6 +165,19 @@ static void leave(struct world *world)
 	world->confirmed = false;
 }
 
+static void drop(struct world *world)
+{
+	demand(world,
+		world->confirmed && world->silent_since != TRAVERSAL_NEVER &&
+			world->now >= world->silent_since + TRAVERSAL_CHECK_US,
+		"only a tunnel that has long been silent is dropped");
+	demand(world, !world->open[TRAVERSAL_TLS] && !world->open[TRAVERSAL_PROXY],
+		"and only when none is dialled in its place");
+	world->path = TRAVERSAL_PATH_NONE;
+	world->confirmed = false;
+	world->undecided_since = TRAVERSAL_NEVER; /* a new question */
+}
+
 static void set_kernel(struct world *world, enum traversal_kernel kernel)
 {
 	if (kernel == TRAVERSAL_KERNEL_TUNNEL && world->replaced_direct)
@@ -192,6 +204,9 @@ static void carry_out(struct world *world, const struct traversal_action *action
 		return;
 	case TRAVERSAL_LEAVE_TUNNEL:
 		leave(world);
+		return;
+	case TRAVERSAL_DROP_TUNNEL:
+		drop(world);
 		return;
 	case TRAVERSAL_CHECK_TUNNEL:
 		demand(world, world->confirmed, "a tunnel that is checked is up");
@@ -284,7 +299,7 @@ static void check(struct world *world)
 		world->undecided_since = world->now;
 	else
 		demand(world,
-			world->now - world->undecided_since <= (TRAVERSAL_RESTARTS + 1) * bound,
+			world->now - world->undecided_since <= TRAVERSAL_ABANDON_US + 2 * bound,
 			"new networks do not put a verdict off for ever");
 	for (unsigned i = 0; i < TRAVERSAL_STEPS; i++) {
 		demand(world, world->open[i] == traversal->steps[i].open, "both know what is open");
@@ -354,7 +369,7 @@ static void change_network(struct world *world)
 		.kind = resume ? TRAVERSAL_EVENT_RESUME : TRAVERSAL_EVENT_NETWORK};
 	for (unsigned i = 0; i < TRAVERSAL_STEPS; i++)
 		world->bias[i] = (unsigned char)(one_in(world, 2) ? 0 : draw(world));
-	if (world->confirmed)
+	if (world->confirmed && world->silent_since == TRAVERSAL_NEVER)
 		world->silent_since = world->now;
 	feed(world, &event);
 }

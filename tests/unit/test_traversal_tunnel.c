@@ -163,7 +163,7 @@ static void test_restart(void)
 			   "100 lost reset | kernel unreachable, start tls, start sip, "
 			   "publish unknown/strict/lost\n"
 			   "100 tls failed reset | timer 100.05\n"
-			   "102 network | cancel sip, start tls, start sip, "
+			   "102 network | cancel sip, start tls, start proxy, start sip, "
 			   "publish unknown/unknown/new-network, timer 106\n"},
 	};
 	RUN_ALL(scripts);
@@ -185,31 +185,50 @@ static void test_new_network(void)
 			UP "100 network | check, start tls, start sip\n"
 			   "101 sip failed reset | publish tunnel/strict/reset\n"
 			   "101.1 alive | cancel tls, timer 1001.1\n"},
-		{"with media it is given two seconds", "no-nat",
+		{"with media both ways are dialled, and it is given a quarter of a second",
+			"no-nat",
 			UP "99 media on | \n"
-			   "100 network | check, start tls, start sip\n"
-			   "100.3 tls passed | timer 102\n"
-			   "102 timer | kernel unreachable, use tls\n"},
+			   "100 network | check, start tls, start proxy, start sip\n"
+			   "100.1 tls passed | timer 100.25\n"
+			   "100.25 timer | kernel unreachable, use tls\n"
+			   "100.3 confirmed | cancel proxy, kernel tunnel\n"},
+		{"with media, the other way is the one that works", "no-nat",
+			UP "99 media on | \n"
+			   "100 network | check, start tls, start proxy, start sip\n"
+			   "100.4 proxy passed | kernel unreachable, cancel tls, use proxy\n"
+			   "100.5 confirmed | kernel tunnel, "
+			   "publish tunnel-proxy/unknown/resumed\n"},
 		{"with media, alive after all", "no-nat",
 			UP "99 media on | \n"
-			   "100 network | check, start tls, start sip\n"
-			   "100.3 tls passed | \n"
-			   "101 alive | cancel tls\n"},
+			   "100 network | check, start tls, start proxy, start sip\n"
+			   "100.1 tls passed | \n"
+			   "100.2 alive | cancel tls, cancel proxy\n"},
 		{"alive before the burst has settled", "no-nat",
 			UP "100 kick | check, start sip\n"
-			   "100.1 network | check, timer 101\n"
-			   "100.2 alive | \n"
-			   "101 timer | cancel sip, start sip\n"},
+			   "100.1 network | check, timer 100.15\n"
+			   "100.12 alive | \n"
+			   "100.15 timer | cancel sip, start sip\n"},
 		{"lost while it is dialled", "no-nat",
 			UP "100 network | check, start tls, start sip\n"
 			   "100.2 lost | kernel unreachable, publish unknown/strict/lost\n"
 			   "100.3 tls passed | use tls\n"
 			   "100.4 confirmed | kernel tunnel, publish tunnel/unknown/resumed\n"},
-		{"the dial fails, the tunnel stays", "no-nat",
+		{"the dial fails, the tunnel has two seconds", "no-nat",
 			UP "100 network | check, start tls, start sip\n"
-			   "101 tls failed reset | \n"
+			   "101 tls failed reset | timer 102\n"
+			   "101.9 alive | timer 104\n"
+			   "104 timer | cancel sip, timer 1004\n"},
+		{"the dial fails, and the tunnel stays silent", "no-nat",
+			UP
+			"100 network | check, start tls, start sip\n"
+			"101 tls failed reset | timer 102\n"
+			"102 timer | drop, kernel unreachable, cancel sip, start tls, start sip, "
+			"publish unknown/strict/lost\n"},
+		{"there is no network, the tunnel waits for one", "no-nat",
+			UP "100 network | check, start tls, start sip\n"
+			   "101 tls failed no-network | \n"
 			   "104 timer | cancel sip, timer 1004\n"
-			   "110 alive | \n"},
+			   "110 network | check, start tls, start sip\n"},
 		{"the replacement does not come up", "no-nat no-proxy",
 			UP "100 network | check, start tls, start sip\n"
 			   "101 tls passed | kernel unreachable, use tls\n"
@@ -229,14 +248,14 @@ static void test_new_network(void)
 			   "publish unknown/strict/lost\n"},
 		{"changes come in bursts", "no-nat",
 			"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"
-			"0.1 network | timer 1\n"
-			"0.2 network | \n"
-			"1 timer | cancel sip, start sip, timer 5\n"},
+			"0.1 network | timer 0.15\n"
+			"0.12 network | \n"
+			"0.15 timer | cancel sip, start sip, timer 4.15\n"},
 		{"a burst, and a verdict before it settles", "no-nat",
 			"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"
-			"0.1 network | timer 1\n"
-			"0.2 sip passed | use direct, publish direct/none/none\n"
-			"0.5 kick | start sip, publish unknown/unknown/new-network\n"},
+			"0.1 network | timer 0.15\n"
+			"0.12 sip passed | use direct, publish direct/none/none\n"
+			"0.14 kick | start sip, publish unknown/unknown/new-network\n"},
 		{"changes without end do not keep a verdict away", "no-nat no-proxy",
 			"0 start | kernel absent, start sip, publish unknown/unknown/new-network\n"
 			"2 network | cancel sip, start sip\n"

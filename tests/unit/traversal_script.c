@@ -138,6 +138,9 @@ static void write_action(const struct traversal *traversal, const struct travers
 	case TRAVERSAL_LEAVE_TUNNEL:
 		snprintf(out, size, "leave");
 		return;
+	case TRAVERSAL_DROP_TUNNEL:
+		snprintf(out, size, "drop");
+		return;
 	case TRAVERSAL_CHECK_TUNNEL:
 		snprintf(out, size, "check");
 		return;

@@ -1,0 +1,170 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A call goes on while its network changes under it: links go and come, addresses
+# change, the UE moves to another network, firewalls and NATs forget, the proxy
+# restarts, the machine sleeps.  Each time the longest silence is printed, and
+# bounded; the inner addresses, and with them registration and call, stay.
+#
+#    ue   access ------- ue   access     network A: port 443 of the TSCF passes
+#         wlan   ------- air             network B: only the HTTP proxy is a way out
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source-path=SCRIPTDIR
+. ./tap.sh
+# shellcheck source-path=SCRIPTDIR
+. ./lab.sh
+# shellcheck source-path=SCRIPTDIR
+. ./proxy_servers.sh
+
+readonly air4=203.0.113.1 air6=2001:db8:3::1
+readonly -a net_a=(access 198.51.100.1 2001:db8:2::1) net_b=(wlan "$air4" "$air6")
+
+[ -z "$(lab_missing)" ] || tap_skip_all "$(lab_missing | head -n 1)"
+command -v tinyproxy >/dev/null || tap_skip_all "needs tinyproxy (see scripts/dependencies)"
+tap_begin lab_down
+lab_need_build
+lab_up
+lab_pki alice
+cc -shared -fPIC -O2 -o "$LAB_DIR/slept.so" "$lab_top/tests/tools/slept.c"
+lab_link ue access 203.0.113.2/24 "$air4/24" 2001:db8:3::2/64 "$air6/64" wlan air
+
+# Out of A port 443 passes, out of B nothing does.
+firewall() {
+	lab_firewall strict
+	in_ns access nft add rule inet firewall forward iifname air drop
+}
+
+# default_via DEVICE GATEWAY4 GATEWAY6: from now on the UE is there.
+default_via() {
+	in_ns ue ip route replace default via "$2" dev "$1"
+	in_ns ue ip -6 route replace default via "$3" dev "$1"
+}
+
+# In the foreground, so that it has a process id and a log here.
+tse_start() {
+	lab_spawn ue tse env LD_PRELOAD="$LAB_DIR/slept.so" SLEPT="$LAB_DIR/slept" "$BUILD/tse" \
+		--foreground --config "$LAB_DIR/alice.conf" \
+		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" \
+		-o traversal.proxy="http://$air4:$proxy_port" -o traversal.tls-timeout=2s
+	wait_for 10 lab_tsectl alice status || lab_fail "no tunnel: $(tail -n 1 "$LAB_DIR/tse.log")"
+}
+
+inner() {
+	echo "$(lab_state alice INNER4) $(lab_state alice INNER6)"
+}
+
+transport_is() {
+	[ "$(lab_state alice STATE) $(lab_state alice TRANSPORT)" = "up $1" ]
+}
+
+# Waits until media has flowed for a while, both ways.
+media_flows() {
+	local packets
+	packets=$(lab_tsectl alice --json status | jq '.counters.packets_up, .counters.packets_down' | sort -n | head -n 1)
+	[ "${packets:-0}" -ge $((media_start + 25)) ]
+}
+
+# during_call SECONDS MILLISECONDS WHAT COMMAND...: the command is run half a
+# second into the media; no silence may be longer.
+during_call() {
+	local seconds=$1 bound=$2 what=$3 side gap before
+	shift 3
+	before=$(inner)
+	media_start=$(lab_tsectl alice --json status |
+		jq '.counters.packets_up, .counters.packets_down' | sort -n | tail -n 1)
+	lab_streams "$seconds" "$LAB_PCSCF4" 40000 "${before%%/*}" 40010 &
+	local streams=$!
+	wait_for 5 media_flows || lab_fail "$what: no media" || true
+	"$@"
+	wait "$streams" || true
+	for side in ue core; do
+		gap=$(lab_rtp "$side" '.longest_gap_ms | round')
+		diag "$what: longest silence at $side: $gap ms"
+		at_least "$bound" "$gap" "$what: media at $side"
+	done
+	is "$(inner)" "$before" "$what: the same inner addresses"
+}
+
+# --- what happens ---------------------------------------------------------------
+
+nothing() {
+	:
+}
+
+link_flaps() {
+	in_ns ue ip link set access down
+	in_ns ue ip link set access up
+	in_ns ue ip -6 address add 2001:db8:2::2/64 dev access nodad
+	default_via "${net_a[@]}"
+}
+
+# change_address OLD NEW
+change_address() {
+	in_ns ue ip address delete "198.51.100.$1/24" dev access
+	in_ns ue ip -6 address delete "2001:db8:2::$1/64" dev access
+	in_ns ue ip address add "198.51.100.$2/24" dev access
+	in_ns ue ip -6 address add "2001:db8:2::$2/64" dev access nodad
+	default_via "${net_a[@]}"
+}
+
+move_to_b() {
+	in_ns ue ip link set access down
+	default_via "${net_b[@]}"
+}
+
+# Both links are up, and so is the tunnel through B's proxy.
+move_to_a() {
+	default_via "${net_a[@]}"
+}
+
+a_comes_back() {
+	in_ns ue ip link set access up
+	in_ns ue ip -6 address add 2001:db8:2::3/64 dev access nodad
+}
+
+b_goes() {
+	in_ns ue ip link set wlan down
+}
+
+proxy_restarts() {
+	lab_stop tinyproxy KILL || true
+	tinyproxy_start
+}
+
+# As after a suspend of an hour: the clock that counts it is ahead, and the link
+# says something.
+wake_up() {
+	echo 3600 >"$LAB_DIR/slept"
+	in_ns ue ip link add dozed type veth peer name dozer
+}
+
+has_woken() {
+	grep -q 'slept' "$LAB_DIR/tse.log"
+}
+
+# --- the call --------------------------------------------------------------------
+
+firewall
+# shellcheck disable=SC2119 # it needs no options here
+lab_tscfd_start
+# shellcheck disable=SC2119 # nor here
+tinyproxy_start
+default_via "${net_a[@]}"
+tse_start
+check "in A the tunnel is direct" transport_is direct
+
+during_call 1.5 200 "nothing happens" nothing
+during_call 4 1000 "the link goes down and comes up" link_flaps
+during_call 4 600 "the address changes" change_address 2 3
+during_call 4 400 "a move from A to B, where only the proxy is a way out" move_to_b
+check "the tunnel goes through the proxy" wait_for 3 transport_is proxy
+during_call 4 1500 "the proxy restarts" proxy_restarts
+a_comes_back
+during_call 2 200 "the way out is A again, B's proxy still there" move_to_a
+during_call 4 400 "B is gone" b_goes
+check "the tunnel is direct" wait_for 3 transport_is direct
+during_call 3 400 "the machine was asleep" wake_up
+check "the log says that it was" wait_for 2 has_woken
+check "the tunnel is up" wait_for 5 transport_is direct
+lab_stop tse
+tap_done
