@@ -208,6 +208,19 @@ def markdown_report(machine, results, found):
     return "\n\n".join(parts) + "\n"
 
 
+def put_on_top(path, section):
+    """The newest section first, under the title of the file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = "# Results of scripts/bench\n\nCompare figures of one table only: machines and days differ.\n"
+    at = text.find("\n## ")
+    before, after = (text, "") if at < 0 else (text[:at + 1], text[at + 1:])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before.rstrip("\n") + "\n\n" + section + ("\n" + after if after else ""))
+
+
 def as_json(machine, results, found):
     return dict(machine, rounds=len(results.rounds), systems={
         system: {key: summary(results.values(system, key)) for key, _, _, _ in FIGURES
@@ -239,8 +252,7 @@ def main():
             json.dump(as_json(machine, results, found), file, indent=1)
             file.write("\n")
     if arguments.markdown:
-        with open(arguments.markdown, "w", encoding="utf-8") as file:
-            file.write(markdown_report(machine, results, found))
+        put_on_top(arguments.markdown, markdown_report(machine, results, found))
 
 
 main()
