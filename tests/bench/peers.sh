@@ -243,7 +243,7 @@ peer_after_ocserv() { :; }
 # ------------------------------------------------------------------ openvpn
 
 peer_serve_openvpn() {
-	peer_spawn server openvpn --server 10.8.0.0 255.255.255.0 --topology subnet --dev tun \
+	peer_spawn server openvpn --server 10.8.0.0 255.255.255.0 --topology subnet --duplicate-cn --dev tun \
 		--proto tcp-server --local "$peer_outer" --port 443 --dh none \
 		--ca "$PEER_DIR/ca.pem" --cert "$PEER_DIR/server.pem" --key "$PEER_DIR/server.key" \
 		--remote-cert-tls client --data-ciphers AES-128-GCM --disable-dco --allow-compression no \
@@ -267,7 +267,7 @@ peer_serve_ocserv() {
 		socket-file = $PEER_DIR/ocserv.sock
 		use-occtl = false
 		isolate-workers = false
-		max-clients = 16
+		max-clients = 64
 		max-same-clients = 0
 		rate-limit-ms = 0
 		keepalive = 60

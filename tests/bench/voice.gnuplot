@@ -18,7 +18,7 @@ set yrange [0:95]
 set xlabel "cell (scripts/bench-voice --list)"
 plot for [i=1:4] directory."/ratings" using (column(i+1)):xtic(1) title name[i] linecolor rgb colour[i]
 
-set title "One-way delay of the packets of a call: share that arrived within (median over the runs of cells 1 to 5)"
+set title "One-way delay: share of a call's packets that arrived within (cells 1 to 5)"
 set style data lines
 set yrange [0:100]
 set xrange [10:*]

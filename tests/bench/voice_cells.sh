@@ -39,6 +39,7 @@ readonly VOICE_CELLS='
 	120  10  300  2    3 tail  cubic both  1
 	250   5  300  1    1 tail  cubic none  1
 	250  10  100  0.5  1 tail  bbr   down  1
+	50   50  200  0    1 tail  cubic down  20
 '
 readonly VOICE_QUICK='1 2 3 4' # their numbers
 readonly VOICE_SYSTEMS='plain tscf openvpn ocserv'
@@ -75,6 +76,9 @@ voice_cell_name() {
 	echo "$name"
 }
 
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/voice_many.sh"
+
 # ------------------------------------------------------------------ one run
 
 # voice_begin DIRECTORY: a lab of two namespaces for all runs of this shell.
@@ -94,26 +98,34 @@ voice_begin() {
 	peers_init "$LAB_TAG-ue" "$LAB_TAG-tscf" "$VOICE_OUTER_SERVER" "$LAB_DIR/peer"
 }
 
-# voice_link CELL SEED
-voice_link() {
-	local rtt rate buffer loss burst drop cc load tunnels ns
-	read -r rtt rate buffer loss burst drop cc load tunnels < <(voice_cell "$1")
-	lab_linkemu_start ue link tscf link --seed "$2" --both \
-		"delay=$(jq -n "$rtt / 2")ms,rate=${rate}M,queue=${buffer}ms,loss=$loss%,burst=$burst,drop=$drop" ||
-		return
-	in_ns ue ip address add "$VOICE_OUTER_UE" peer "$VOICE_OUTER_SERVER" dev link
-	in_ns tscf ip address add "$VOICE_OUTER_SERVER" peer "$VOICE_OUTER_UE" dev link
-	for ns in ue tscf; do
-		in_ns "$ns" sysctl -q -w net.ipv4.tcp_congestion_control="$cc" \
-			net.ipv4.tcp_no_metrics_save=1
-	done
+# voice_link_settings CELL: as linkemu wants them.
+voice_link_settings() {
+	local rtt rate buffer loss burst drop rest
+	read -r rtt rate buffer loss burst drop rest < <(voice_cell "$1")
+	echo "delay=$(jq -n "$rtt / 2")ms,rate=${rate}M,queue=${buffer}ms,loss=$loss%,burst=$burst,drop=$drop"
 }
 
-# voice_bulk up|down: one TCP connection that takes what it gets.
+# voice_congestion CELL NS: of all TCP there.
+voice_congestion() {
+	local cc
+	cc=$(voice_cell "$1" | awk '{ print $7 }')
+	in_ns "$2" sysctl -q -w net.ipv4.tcp_congestion_control="$cc" net.ipv4.tcp_no_metrics_save=1
+}
+
+# voice_link CELL SEED
+voice_link() {
+	lab_linkemu_start ue link tscf link --seed "$2" --both "$(voice_link_settings "$1")" || return
+	in_ns ue ip address add "$VOICE_OUTER_UE" peer "$VOICE_OUTER_SERVER" dev link
+	in_ns tscf ip address add "$VOICE_OUTER_SERVER" peer "$VOICE_OUTER_UE" dev link
+	voice_congestion "$1" ue && voice_congestion "$1" tscf
+}
+
+# voice_bulk up|down [NS]: one TCP connection that takes what it gets, of the UE
+# in that namespace.
 voice_bulk() {
-	local from=ue to=tscf address=$PEER_TARGET source=$PEER_SOURCE
+	local from=${2:-ue} to=tscf address=$PEER_TARGET source=$PEER_SOURCE
 	if [ "$1" = down ]; then
-		from=tscf to=ue address=$PEER_SOURCE source=$PEER_TARGET
+		to=$from from=tscf address=$PEER_SOURCE source=$PEER_TARGET
 	fi
 	lab_spawn "$to" "sink-$1" "$voice_tools/bulk" sink 7000
 	wait_for 5 voice_listens "$to" || return
@@ -153,6 +165,10 @@ voice_call() {
 # JSON; fails, with nothing printed, when there was no call.
 voice_run() {
 	local cell=$1 system=$2 seed=$3 seconds=$4 status=0
+	if [ "$(voice_cell "$cell" | awk '{ print $NF }')" -gt 1 ]; then
+		voice_many_run "$@"
+		return
+	fi
 	shift 4
 	rm -f "$LAB_DIR"/{up,down,linkemu,sink-*,source-*}.{log,pid,stats}
 	voice_link "$cell" "$seed" && peer_start "$system" "$@" && voice_measure "$cell" "$seed" "$seconds" || status=1
@@ -174,7 +190,7 @@ voice_run() {
 
 # The bulk alone for a while, then the call beside it.
 voice_measure() {
-	local rtt rate buffer loss burst drop cc load tunnels begin call end direction
+	local rtt rate buffer loss burst drop cc load tunnels begin call direction
 	read -r rtt rate buffer loss burst drop cc load tunnels < <(voice_cell "$1")
 	begin=$(voice_clock)
 	if [ "$load" != none ]; then
@@ -187,10 +203,16 @@ voice_measure() {
 	fi
 	call=$(voice_clock)
 	voice_call "$3" "$2" || return
-	end=$(jq -n "$call + $3")
-	voice_bulk_rates=$(jq -n -c --argjson up_alone "$(voice_rate up "$(jq -n "$begin + 1.5")" "$call")" \
-		--argjson up_call "$(voice_rate up "$(jq -n "$call + 1")" "$end")" \
-		--argjson down_alone "$(voice_rate down "$(jq -n "$begin + 1.5")" "$call")" \
-		--argjson down_call "$(voice_rate down "$(jq -n "$call + 1")" "$end")" \
-		'{up: {alone: $up_alone, call: $up_call}, down: {alone: $down_alone, call: $down_call}}')
+	voice_bulk_rates=$(voice_rates "$begin" "$call" "$3")
+}
+
+# voice_rates BEGIN CALL SECONDS: both ways, alone since BEGIN, then beside the call.
+voice_rates() {
+	local end
+	end=$(jq -n "$2 + $3")
+	jq -n -c --argjson up_alone "$(voice_rate up "$(jq -n "$1 + 1.5")" "$2")" \
+		--argjson up_call "$(voice_rate up "$(jq -n "$2 + 1")" "$end")" \
+		--argjson down_alone "$(voice_rate down "$(jq -n "$1 + 1.5")" "$2")" \
+		--argjson down_call "$(voice_rate down "$(jq -n "$2 + 1")" "$end")" \
+		'{up: {alone: $up_alone, call: $up_call}, down: {alone: $down_alone, call: $down_call}}'
 }

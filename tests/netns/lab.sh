@@ -178,20 +178,16 @@ lab_remove() {
 		wait_for 5 lab_is_empty "$tag" || lab_fail "$tag: processes survive SIGKILL" || true
 	fi
 	local ns
-	for ns in $LAB_NAMESPACES; do
-		if [ -e "/run/netns/$tag-$ns" ]; then
-			ip netns delete "$tag-$ns"
-		fi
-		rm -rf "/etc/netns/$tag-$ns"
+	for ns in "/run/netns/$tag"-*; do
+		[ ! -e "$ns" ] || ip netns delete "${ns##*/}"
 	done
+	rm -rf "/etc/netns/$tag"-*
 }
 
 lab_pids() {
 	local ns
-	for ns in $LAB_NAMESPACES; do
-		if [ -e "/run/netns/$1-$ns" ]; then
-			ip netns pids "$1-$ns"
-		fi
+	for ns in "/run/netns/$1"-*; do
+		[ ! -e "$ns" ] || ip netns pids "${ns##*/}"
 	done
 }
 
