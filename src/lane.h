@@ -111,11 +111,13 @@ void lane_flush(struct lane *lane);
 
 /* Asks the kernel how its connection does, and adapts how much may wait there. */
 void lane_look(struct lane *lane, uint64_t now);
-/* The same, if what is known of it is old. */
-static inline void lane_look_at_times(struct lane *lane, uint64_t now)
+/* The same, if what is known of it is old; was it? */
+static inline bool lane_look_at_times(struct lane *lane, uint64_t now)
 {
-	if (now - lane->tcp.read_at >= LANE_TCP_SAMPLE_US)
-		lane_look(lane, now);
+	if (now - lane->tcp.read_at < LANE_TCP_SAMPLE_US)
+		return false;
+	lane_look(lane, now);
+	return true;
 }
 
 /* Gives back memory that an idle lane does not need. */

@@ -79,8 +79,10 @@ static size_t encrypt_batch(
 {
 	size_t total = 0;
 	struct slot *slot;
-	while (total < PUSH_OCTETS && (slot = sched_dequeue_from(&tunnel->sched, classes, now)))
+	while (total < PUSH_OCTETS && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
+		realtime_waited(&tunnel->realtime, slot, now);
 		total += send_slot(tunnel, lane, slot);
+	}
 	stage_empty(&tunnel->datapath->stage, lane);
 	return total;
 }
@@ -88,10 +90,21 @@ static size_t encrypt_batch(
 /* One packet, in a record of its own, sent at once. */
 static void encrypt_one(struct tunnel *tunnel, struct lane *lane, struct slot *slot, uint64_t now)
 {
+	realtime_waited(&tunnel->realtime, slot, now);
 	size_t length = send_slot(tunnel, lane, slot);
 	stage_empty(&tunnel->datapath->stage, lane);
 	lane_flush(lane);
 	lane_set_sent(&tunnel->lanes, lane, (uint32_t)length, now);
+}
+
+/* The same packet in another lane; keeps the slot. */
+static void encrypt_copy(struct tunnel *tunnel, struct lane *lane, struct slot *slot, uint64_t now)
+{
+	struct stage *stage = &tunnel->datapath->stage;
+	struct staged staged = stage_whole(stage, lane, slot);
+	stage_empty(stage, lane);
+	lane_flush(lane);
+	lane_set_sent(&tunnel->lanes, lane, (uint32_t)staged.octets, now);
 }
 
 /* Each packet takes the lane that is best for it now.  One that must wait for
@@ -101,13 +114,16 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 	unsigned classes = REALTIME_CLASSES;
 	struct slot *slot;
 	while (classes && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
-		struct lane *lane = lane_set_choose(&tunnel->lanes, slot, now);
-		if (!lane) {
+		struct realtime_way way =
+			realtime_choose(&tunnel->realtime, &tunnel->lanes, slot, now);
+		if (!way.lane) {
 			sched_put_back(&tunnel->sched, slot);
 			classes &= ~(1U << slot->service);
 			continue;
 		}
-		encrypt_one(tunnel, lane, slot, now);
+		if (way.copy)
+			encrypt_copy(tunnel, way.copy, slot, now);
+		encrypt_one(tunnel, way.lane, slot, now);
 	}
 }
 
@@ -118,6 +134,13 @@ static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned clas
 		lane_flush(lane);
 }
 
+/* What the lanes' TCP tells, from time to time. */
+static void step_realtime(struct tunnel *tunnel, uint64_t now)
+{
+	realtime_step(
+		&tunnel->realtime, &tunnel->lanes, tunnel->counters.value[COUNTER_DROP_STALE], now);
+}
+
 /* A lane that fails leaves the set at once, but lives until the loop turns. */
 static void push(struct tunnel *tunnel, uint64_t now)
 {
@@ -126,10 +149,13 @@ static void push(struct tunnel *tunnel, uint64_t now)
 		return;
 	if (tunnel->lanes.count == 1) {
 		push_through(tunnel, lane, ALL_CLASSES, now);
-		lane_look_at_times(lane, now);
+		if (lane_look_at_times(lane, now))
+			step_realtime(tunnel, now);
 		return;
 	}
 	lane_set_look(&tunnel->lanes, now);
+	if (realtime_is_due(&tunnel->realtime, now))
+		step_realtime(tunnel, now);
 	push_realtime(tunnel, now);
 	lane = lane_set_for_bulk(&tunnel->lanes, now);
 	if (lane)
@@ -250,6 +276,7 @@ static void note_media(struct tunnel *tunnel, const struct label *label, uint64_
 		return;
 	bool first = tunnel->last_media == 0 || now - tunnel->last_media > MEDIA_QUIET_US;
 	tunnel->last_media = now;
+	realtime_offered(&tunnel->realtime, now);
 	if (first && events->media)
 		events->media(tunnel);
 }
@@ -447,6 +474,21 @@ static void on_parsed(void *owner)
 	delivery_flush(&datapath->delivery);
 }
 
+/* Looks at what may be media: true when it came already, on another lane. */
+static bool is_copy(struct tunnel *tunnel, struct lane *lane, const struct packet *packet)
+{
+	if (packet->protocol != PROTOCOL_UDP)
+		return false;
+	uint64_t now = clock_now();
+	enum sched_class service = sched_classify(&tunnel->datapath->policy, packet);
+	if (realtime_is_copy(&tunnel->realtime, lane, packet, service, now)) {
+		counter_add(&tunnel->counters, COUNTER_DROP_COPY, 1);
+		return true;
+	}
+	realtime_received(&tunnel->realtime, service, now);
+	return false;
+}
+
 static void receive_packet(struct tunnel *tunnel, struct lane *lane, uint8_t *octets, size_t length)
 {
 	static const struct offload plain;
@@ -459,7 +501,8 @@ static void receive_packet(struct tunnel *tunnel, struct lane *lane, uint8_t *oc
 		lane_protocol_error(lane, why.text);
 		return;
 	}
-	deliver(tunnel, octets, &packet, &plain);
+	if (!is_copy(tunnel, lane, &packet))
+		deliver(tunnel, octets, &packet, &plain);
 }
 
 static void receive_offloaded(
@@ -564,12 +607,14 @@ void tunnel_fini(struct tunnel *tunnel)
 	if (tunnel->datapath->delivery.counters == &tunnel->counters)
 		delivery_flush(&tunnel->datapath->delivery);
 	remove_pending(tunnel);
+	realtime_fini(&tunnel->realtime);
 	sched_fini(&tunnel->sched);
 }
 
 void tunnel_attach(struct tunnel *tunnel, struct lane *lane, uint16_t mtu, bool offload)
 {
 	lane_set_clear(&tunnel->lanes);
+	realtime_lanes_changed(&tunnel->realtime, &tunnel->lanes);
 	tunnel->mtu = mtu;
 	tunnel->offload = offload;
 	if (lane)
@@ -580,6 +625,7 @@ bool tunnel_add_lane(struct tunnel *tunnel, struct lane *lane)
 {
 	if (!lane_set_add(&tunnel->lanes, lane))
 		return false;
+	realtime_lanes_changed(&tunnel->realtime, &tunnel->lanes);
 	tunnel_writable(tunnel);
 	return true;
 }
@@ -587,6 +633,7 @@ bool tunnel_add_lane(struct tunnel *tunnel, struct lane *lane)
 void tunnel_remove_lane(struct tunnel *tunnel, struct lane *lane)
 {
 	lane_set_remove(&tunnel->lanes, lane);
+	realtime_lanes_changed(&tunnel->realtime, &tunnel->lanes);
 	/* What waited for it may go on another. */
 	tunnel_writable(tunnel);
 }

@@ -21,6 +21,7 @@
 #include "delivery.h"
 #include "io/tun.h"
 #include "lane_set.h"
+#include "realtime.h"
 #include "stage.h"
 
 enum {
@@ -75,6 +76,7 @@ struct datapath {
 struct tunnel {
 	struct datapath *datapath; /* borrowed */
 	struct lane_set lanes;     /* empty while there is none */
+	struct realtime realtime;  /* copies, pace of bulk, figures */
 	struct sched sched;
 	struct counters counters;
 	uint16_t mtu;               /* inner */

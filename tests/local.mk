@@ -54,6 +54,8 @@ UNIT_TESTS = \
 	tests/unit/test_address \
 	tests/unit/test_backoff \
 	tests/unit/test_base64 \
+	tests/unit/test_call \
+	tests/unit/test_class_rule \
 	tests/unit/test_classify \
 	tests/unit/test_coalesce \
 	tests/unit/test_codel \
@@ -112,6 +114,10 @@ tests_unit_test_backoff_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_backoff_LDADD = $(UNIT_LDADD)
 tests_unit_test_base64_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(UNIT_LDADD)
+tests_unit_test_call_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_call_LDADD = $(UNIT_LDADD)
+tests_unit_test_class_rule_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_class_rule_LDADD = $(UNIT_LDADD)
 tests_unit_test_classify_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_classify_LDADD = $(UNIT_LDADD)
 tests_unit_test_coalesce_CPPFLAGS = $(UNIT_CPPFLAGS)

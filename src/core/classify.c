@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/class_rule.h"
 #include "core/sched.h"
 
 enum {
@@ -60,6 +61,9 @@ static bool is_something_else(const struct packet *packet)
 
 enum sched_class sched_classify(const struct sched_policy *policy, const struct packet *packet)
 {
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (class_rule_fits(&policy->rules[i], packet))
+			return (enum sched_class)policy->rules[i].service;
 	switch (packet->dscp) {
 	case DSCP_CS3:
 	case DSCP_CS5:

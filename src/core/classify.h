@@ -16,7 +16,8 @@ enum sched_class {
 
 struct sched_policy;
 
-/* By DSCP first (CS3, CS5, AF31 signalling; EF audio; AF41 video), else by
+/* By the policy's rules, which the administrator made (core/class_rule); without
+ * one that fits by DSCP (CS3, CS5, AF31 signalling; EF audio; AF41 video), else by
  * P-CSCF address, SIP ports, ESP and UDP 4500 (signalling), UDP by size (audio
  * up to 400 octets, larger is video), the rest is bulk.
  *

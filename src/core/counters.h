@@ -27,6 +27,7 @@
 	X(DROP_NO_TUNNEL, "drop_no_tunnel", "no living tunnel for that destination")             \
 	X(DROP_TOO_BIG, "drop_too_big", "larger than the inner MTU; the sender was told")        \
 	X(DROP_STALE, "drop_stale", "audio or video that could not have arrived in time")        \
+	X(DROP_COPY, "drop_copy", "copies of audio that had come on another lane already")       \
 	X(DROP_QUEUE_FULL, "drop_queue_full", "bulk beyond the octets a tunnel may queue")       \
 	X(DROP_CODEL, "drop_codel", "bulk dropped by CoDel (RFC 8289)")                          \
 	X(DROP_NO_MEMORY, "drop_no_memory", "no packet memory left")                             \

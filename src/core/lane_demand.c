@@ -4,8 +4,6 @@
 
 enum {
 	SECOND = 1000000,
-	CALL_PACKETS = 8, /* of realtime within one to two seconds begin a call */
-	CALL_QUIET = 5 * SECOND /* silence suppression sends a packet every 400 ms or so */,
 	BULK_OCTETS = 8192, /* within one to two seconds; less is no matter for voice */
 	BULK_QUIET = 3 * SECOND,
 	DELAYED_ACK = 40000, /* us */
@@ -25,39 +23,21 @@ void lane_demand_limit(struct lane_demand *demand, unsigned limit)
 	demand->limit = limit < 1 ? 1 : limit > LANES_MAX ? LANES_MAX : limit;
 }
 
-static void count(struct lane_traffic *traffic, uint32_t amount, uint64_t now)
-{
-	if (now >= traffic->second + SECOND) {
-		traffic->last = now < traffic->second + 2 * SECOND ? traffic->current : 0;
-		traffic->current = 0;
-		traffic->second = now;
-	}
-	traffic->current += amount;
-}
-
-static uint64_t recent(const struct lane_traffic *traffic)
-{
-	return (uint64_t)traffic->current + traffic->last;
-}
-
 void lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
 	bool sent, uint64_t now)
 {
 	if (service == SCHED_AUDIO || service == SCHED_VIDEO) {
-		struct lane_traffic *media = &demand->media[sent];
-		count(media, 1, now);
-		if (recent(media) >= CALL_PACKETS || lane_demand_has_call(demand, now))
-			demand->call_until = now + CALL_QUIET;
+		call_packet(&demand->call, sent, now);
 	} else if (service == SCHED_BULK) {
-		count(&demand->bulk, octets, now);
-		if (recent(&demand->bulk) >= BULK_OCTETS)
+		tally_add(&demand->bulk, octets, now);
+		if (tally_recent(&demand->bulk) >= BULK_OCTETS)
 			demand->bulk_until = now + BULK_QUIET;
 	}
 }
 
 bool lane_demand_has_call(const struct lane_demand *demand, uint64_t now)
 {
-	return now < demand->call_until;
+	return call_is_up(&demand->call, now);
 }
 
 void lane_demand_refused(
@@ -79,18 +59,6 @@ void lane_demand_opened(struct lane_demand *demand, unsigned living)
 		demand->ceiling = demand->backoff = demand->ceiling_until = 0;
 }
 
-/* The most packets per second in one direction: each has the lanes to itself. */
-static uint32_t media_rate(const struct lane_demand *demand)
-{
-	uint32_t rate = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		const struct lane_traffic *media = &demand->media[i];
-		uint32_t most = media->last > media->current ? media->last : media->current;
-		rate = most > rate ? most : rate;
-	}
-	return rate;
-}
-
 static unsigned realtime_needed(
 	const struct lane_demand *demand, bool loss, uint32_t srtt, uint64_t now)
 {
@@ -99,7 +67,7 @@ static unsigned realtime_needed(
 	if (!loss)
 		return CALL_LANES;
 	uint64_t in_flight =
-		(media_rate(demand) * ((uint64_t)srtt + DELAYED_ACK) + SECOND - 1) / SECOND;
+		(call_rate(&demand->call) * ((uint64_t)srtt + DELAYED_ACK) + SECOND - 1) / SECOND;
 	if (in_flight > LANES_MAX)
 		return LANES_MAX;
 	return in_flight > CALL_LANES ? (unsigned)in_flight : CALL_LANES;

@@ -17,6 +17,7 @@
 #ifndef TSCF_CORE_LANE_DEMAND_H
 #define TSCF_CORE_LANE_DEMAND_H
 
+#include "core/call.h"
 #include "core/classify.h"
 #include "core/lane_choice.h"
 
@@ -33,20 +34,12 @@ struct lane_wanted {
 	bool bulk;
 };
 
-/* Packets or octets of one sort, counted by the second. */
-struct lane_traffic {
-	uint64_t second;  /* us, when the present second began */
-	uint32_t current; /* since then */
-	uint32_t last;    /* in the second before */
-};
-
 struct lane_demand {
-	unsigned fixed;               /* 0: auto */
-	unsigned limit;               /* of lanes in all */
-	struct lane_traffic media[2]; /* packets received, sent */
-	struct lane_traffic bulk;     /* octets, both ways */
-	uint64_t call_until;          /* us; 0: never */
-	uint64_t bulk_until;
+	unsigned fixed; /* 0: auto */
+	unsigned limit; /* of lanes in all */
+	struct call call;
+	struct tally bulk;   /* octets, both ways */
+	uint64_t bulk_until; /* us; 0: never */
 	/* Granted, and until when without new need. */
 	unsigned realtime;
 	uint64_t realtime_until, both_until;

@@ -9,6 +9,11 @@ libcore_a_SOURCES = \
 	src/core/backoff.h \
 	src/core/base64.c \
 	src/core/base64.h \
+	src/core/call.h \
+	src/core/call_quality.c \
+	src/core/call_quality.h \
+	src/core/class_rule.c \
+	src/core/class_rule.h \
 	src/core/classify.c \
 	src/core/classify.h \
 	src/core/coalesce.c \
@@ -109,6 +114,7 @@ libcore_a_SOURCES = \
 	src/core/slab.h \
 	src/core/stun.c \
 	src/core/stun.h \
+	src/core/tally.h \
 	src/core/text.c \
 	src/core/text.h \
 	src/core/transport.h \

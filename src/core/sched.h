@@ -19,7 +19,15 @@
 #include "core/packet.h"
 #include "core/slab.h"
 
-enum { SCHED_PCSCF_MAX = 16, SCHED_FLOWS = 16 };
+enum { SCHED_PCSCF_MAX = 16, SCHED_FLOWS = 16, SCHED_RULES_MAX = 32 };
+
+/* What the administrator says of a class: a range of ports, or a prefix in which
+ * either address lies. */
+struct sched_rule {
+	uint8_t service;      /* enum sched_class */
+	uint16_t first, last; /* ports; last 0: the rule is about a prefix */
+	struct prefix prefix;
+};
 
 /* Shared by the tunnels of a worker; must outlive them. */
 struct sched_policy {
@@ -30,6 +38,8 @@ struct sched_policy {
 				   * more slots of a size than the slab has left */
 	struct address pcscf[SCHED_PCSCF_MAX];
 	size_t pcscf_count;
+	struct sched_rule rules[SCHED_RULES_MAX]; /* the first that fits counts */
+	size_t rule_count;
 };
 
 void sched_policy_default(struct sched_policy *policy);

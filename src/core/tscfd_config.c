@@ -10,6 +10,7 @@
 
 enum { MTU_MIN = 1280, MTU_MAX = 65522, POOL4_LONGEST = 29, POOL6_LONGEST = 62 };
 
+#define MS     UINT64_C(1000)
 #define SECOND UINT64_C(1000000)
 #define DAY    (86400 * SECOND)
 
@@ -46,6 +47,7 @@ const struct config_key tscfd_config_keys[] = {
 		.maximum = 256),
 	KEY("tun", "mtu", CONFIG_NUMBER16, mtu, .standard = "1500", .minimum = MTU_MIN,
 		.maximum = MTU_MAX),
+	KEY("tun", "priority", CONFIG_BOOL, priority, .standard = "no"),
 
 	KEY("pool", "ipv4", CONFIG_PREFIX, ipv4),
 	KEY("pool", "ipv6", CONFIG_PREFIX, ipv6),
@@ -69,6 +71,10 @@ const struct config_key tscfd_config_keys[] = {
 	KEY("session", "resume-lifetime", CONFIG_DURATION, resume_lifetime, .standard = "1h",
 		.maximum = 7 * DAY),
 	KEY("session", "lanes", CONFIG_NUMBER, lanes, .standard = "16", .maximum = 255),
+	KEY("session", "realtime-copies", CONFIG_AUTO_NUMBER, realtime_copies,
+		.standard = "auto", .minimum = 1, .maximum = 2),
+	KEY("session", "realtime-budget", CONFIG_DURATION, realtime_budget, .standard = "150ms",
+		.minimum = 20 * MS, .maximum = 5 * SECOND),
 	KEY("session", "max-tunnels", CONFIG_NUMBER, max_tunnels, .standard = "0",
 		.maximum = UINT32_MAX),
 	KEY("session", "per-source-limit", CONFIG_NUMBER, per_source_limit, .standard = "0",
@@ -76,6 +82,12 @@ const struct config_key tscfd_config_keys[] = {
 	KEY("session", "handshake-timeout", CONFIG_DURATION, handshake_timeout,
 		.standard = "10s", .minimum = SECOND, .maximum = 120 * SECOND),
 	KEY("session", "state-file", CONFIG_STRING, state_file, .fault = config_fault_path),
+
+	KEY("classes", "signalling", CONFIG_LIST, classes.signalling,
+		.fault = class_rule_fault),
+	KEY("classes", "audio", CONFIG_LIST, classes.audio, .fault = class_rule_fault),
+	KEY("classes", "video", CONFIG_LIST, classes.video, .fault = class_rule_fault),
+	KEY("classes", "bulk", CONFIG_LIST, classes.bulk, .fault = class_rule_fault),
 
 	KEY("control", "socket", CONFIG_STRING, socket, .standard = "/run/tscf/control.sock",
 		.fault = config_fault_socket),
@@ -338,5 +350,7 @@ int tscfd_config_check(const struct tscfd_config *config, struct reason *why)
 		error = check_pool(config, why);
 	if (!error)
 		error = check_workers(config, why);
+	if (!error)
+		error = class_lists_check(&config->classes, why);
 	return error ? error : check_ims(config, why);
 }

@@ -23,6 +23,7 @@ struct tscfd_config {
 	char *interface;
 	unsigned workers; /* 0: auto */
 	uint16_t mtu;
+	bool priority; /* real-time scheduling of the workers */
 
 	/* [pool] */
 	struct prefix ipv4, ipv6;
@@ -39,7 +40,11 @@ struct tscfd_config {
 	/* [session] */
 	uint64_t keepalive, resume_lifetime, handshake_timeout; /* us */
 	unsigned lanes, max_tunnels, per_source_limit;          /* 0: no limit */
+	unsigned realtime_copies;                               /* 0: auto */
+	uint64_t realtime_budget;                               /* us */
 	char *state_file;
+
+	struct class_lists classes; /* [classes] */
 
 	/* [control] */
 	char *socket, *metrics; /* paths */

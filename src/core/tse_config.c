@@ -87,13 +87,20 @@ const struct config_key tse_config_keys[] = {
 	KEY("tunnel", "lanes-max", CONFIG_AUTO_NUMBER, lanes_max, .standard = "auto", .minimum = 1,
 		.maximum = 16),
 	KEY("tunnel", "realtime-copies", CONFIG_AUTO_NUMBER, realtime_copies,
-		.standard = "auto", .minimum = 1, .maximum = 2, .inert = true, .honoured = "1"),
+		.standard = "auto", .minimum = 1, .maximum = 2),
 	KEY("tunnel", "realtime-budget", CONFIG_DURATION, realtime_budget, .standard = "150ms",
 		.minimum = 20 * MS, .maximum = 5 * SECOND),
 	KEY("tunnel", "keepalive", CONFIG_DURATION, keepalive, .standard = "45s",
 		.minimum = SECOND, .maximum = 3600 * SECOND),
 	KEY("tunnel", "offload", CONFIG_FLAG, offload, .choices = offload_names,
 		.standard = "auto"),
+	KEY("tunnel", "priority", CONFIG_BOOL, priority, .standard = "no"),
+
+	KEY("classes", "signalling", CONFIG_LIST, classes.signalling,
+		.fault = class_rule_fault),
+	KEY("classes", "audio", CONFIG_LIST, classes.audio, .fault = class_rule_fault),
+	KEY("classes", "video", CONFIG_LIST, classes.video, .fault = class_rule_fault),
+	KEY("classes", "bulk", CONFIG_LIST, classes.bulk, .fault = class_rule_fault),
 
 	KEY("steering", "steer", CONFIG_CHOICE, steer, .choices = steer_names,
 		.standard = "table"),
@@ -245,5 +252,6 @@ int tse_config_check(const struct tse_config *config, struct reason *why)
 			MTU_MAX);
 		return -EINVAL;
 	}
-	return check_routes(config, why);
+	int error = class_lists_check(&config->classes, why);
+	return error ? error : check_routes(config, why);
 }

@@ -3,6 +3,7 @@
 #ifndef TSCF_CORE_TSE_CONFIG_H
 #define TSCF_CORE_TSE_CONFIG_H
 
+#include "core/class_rule.h"
 #include "core/config.h"
 
 enum peer_kind { PEER_AUTO, PEER_NATIVE, PEER_24322 };
@@ -44,6 +45,9 @@ struct tse_config {
 	unsigned realtime_copies;            /* 0: auto */
 	uint64_t realtime_budget, keepalive; /* us */
 	bool offload;
+	bool priority; /* real-time scheduling of the process */
+
+	struct class_lists classes; /* [classes] */
 
 	/* [steering] */
 	enum steer_kind steer;

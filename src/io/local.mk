@@ -48,6 +48,8 @@ libio_a_SOURCES = \
 	src/io/p256_libcrypto.c \
 	src/io/portal.c \
 	src/io/portal.h \
+	src/io/priority.c \
+	src/io/priority.h \
 	src/io/probe.c \
 	src/io/probe.h \
 	src/io/probe_socket.c \

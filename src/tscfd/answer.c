@@ -169,7 +169,7 @@ static void send_configuration(
 	message.transaction = request->transaction;
 	message.version = CONTROL_VERSION;
 	message.capabilities = CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0) |
-			       (message.lanes_allowed > 1 ? CAPABILITY_LANES : 0);
+			       (message.lanes_allowed > 1 ? CAPABILITY_LANES | CAPABILITY_COPIES : 0);
 	message.software = view_of(software);
 	message.result = result;
 	message.join_key = (struct view){lease->join_key, sizeof(lease->join_key)};
@@ -190,6 +190,9 @@ static void send_configuration(
 	tunnel_control_on(&session->tunnel, lane, &message);
 	tunnel_attach(&session->tunnel, lane, message.mtu,
 		offload && (request->capabilities & CAPABILITY_OFFLOAD));
+	realtime_set_copies(&session->tunnel.realtime,
+		(enum copies_mode)worker->settings->config.realtime_copies,
+		request->capabilities & CAPABILITY_COPIES);
 }
 
 bool answer_is_beyond_source_limit(const struct session *session)

@@ -11,6 +11,7 @@
 #include "io/log.h"
 #include "io/netlink.h"
 #include "io/notify.h"
+#include "io/priority.h"
 #include "io/sandbox.h"
 #include "io/tun_steering.h"
 #include "tscfd/admin.h"
@@ -254,12 +255,22 @@ static int go_into_background(struct tscfd *tscfd, struct reason *why)
 	return 0;
 }
 
+/* The workers', which inherit it; the keeper has been started before. */
+static void raise_priority(void)
+{
+	struct reason what;
+	bool raised = priority_raise(false, &what);
+	log_line(raised ? LOG_INFO : LOG_WARNING, "%s", what.text);
+}
+
 /* In the sandbox, until a signal comes. */
 static int run(struct tscfd *tscfd, struct reason *why)
 {
 	int error = go_into_background(tscfd, why);
 	if (!error)
 		error = start_keeper(tscfd, why);
+	if (!error && tscfd->settings->config.priority)
+		raise_priority();
 	if (!error)
 		error = sandbox_drop(&tscfd->user, false, why);
 	if (!error)

@@ -110,6 +110,19 @@ static void on_exhausted(void *owner)
 			"out of descriptors: connections are turned away; raise LimitNOFILE");
 }
 
+static void teach_scheduler(struct worker *worker)
+{
+	const struct tscfd_config *config = &worker->settings->config;
+	struct sched_policy *policy = &worker->datapath.policy;
+	policy->realtime_budget = config->realtime_budget;
+	class_rules_set(policy, &config->classes);
+	policy->pcscf_count = 0;
+	for (size_t i = 0; i < config->p_cscf.count; i++)
+		if (policy->pcscf_count < SCHED_PCSCF_MAX &&
+			address_parse(&policy->pcscf[policy->pcscf_count], config->p_cscf.items[i]))
+			policy->pcscf_count++;
+}
+
 int worker_init(struct worker *worker, struct worker_group *group, unsigned index,
 	const struct tun *tun, struct settings *settings, struct reason *why)
 {
@@ -144,6 +157,7 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 	worker->datapath.scratch.handshakes = &worker->handshake_queue;
 	worker->datapath.own4 = pool_own4(&worker->pool_settings);
 	worker->datapath.own6 = pool_own6(&worker->pool_settings);
+	teach_scheduler(worker);
 	mailbox_init(&worker->mailbox, worker->loop);
 	ev_prepare_init(&worker->reap, on_reap);
 	ev_timer_init(&worker->silence, on_silence, SILENCE_SECONDS, SILENCE_SECONDS);
@@ -254,6 +268,7 @@ void worker_use_settings(struct worker *worker, struct settings *settings)
 	bool trust_changed = settings->trust != worker->settings->trust;
 	settings_unref(worker->settings);
 	worker->settings = settings;
+	teach_scheduler(worker);
 	struct session *next;
 	for (struct session *session = worker->sessions; session; session = next) {
 		next = session->next;

@@ -421,6 +421,7 @@ int client_start_datapath(struct client *client, struct reason *why)
 	ev_timer_init(&client->media_timer, on_media_timer, 0., 0.);
 	client->keepalive_timer.data = client->media_timer.data = client;
 	client->datapath.policy.realtime_budget = client->config->realtime_budget;
+	class_rules_set(&client->datapath.policy, &client->config->classes);
 	tunnel_init(&client->tunnel, &client->datapath, client);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "io/keeper.h"
 #include "io/log.h"
 #include "io/notify.h"
+#include "io/priority.h"
 #include "io/sandbox.h"
 #include "tse/client.h"
 #include "tse/credentials.h"
@@ -279,9 +280,19 @@ static void start_watchers(struct tse *tse)
 	launch_watch(&tse->launch, tse->loop, on_abandoned, tse);
 }
 
+/* Not of its children, which look for proxies and may hang. */
+static void raise_priority(void)
+{
+	struct reason what;
+	bool raised = priority_raise(true, &what);
+	log_line(raised ? LOG_INFO : LOG_WARNING, "%s", what.text);
+}
+
 /* Everything from here on runs in the daemon, in its sandbox. */
 static int enter_sandbox(struct tse *tse, struct reason *why)
 {
+	if (tse->config.priority)
+		raise_priority();
 	int error = sandbox_drop(&tse->user, true, why);
 	/* Children look for the proxy and speak to a KDC: both may hang. */
 	return error ? error : sandbox_filter(true, why);

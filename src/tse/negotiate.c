@@ -21,9 +21,9 @@ void negotiate_request(struct client *client)
 		.kind = CONTROL_CONFIGURATION_REQUEST,
 		.transaction = ++client->transaction,
 		.version = CONTROL_VERSION,
-		.capabilities = CAPABILITY_RESUME |
-				(client->tun->offload ? CAPABILITY_OFFLOAD : 0) |
-				(client->config->lanes == 1 ? 0 : CAPABILITY_LANES),
+		.capabilities =
+			CAPABILITY_RESUME | (client->tun->offload ? CAPABILITY_OFFLOAD : 0) |
+			(client->config->lanes == 1 ? 0 : CAPABILITY_LANES | CAPABILITY_COPIES),
 		.software = {(const uint8_t *)software, sizeof(software) - 1},
 		.instance = {client->instance, CONTROL_INSTANCE},
 		.resume_token = {grant->token, grant->token_length},
@@ -221,6 +221,9 @@ static void accept_grant(struct client *client, const struct control_message *me
 	tunnel_attach(&client->tunnel, &client->current->lane, message->mtu,
 		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
 	client->tunnel.link_mtu = (uint16_t)grant->plan.mtu;
+	realtime_set_copies(&client->tunnel.realtime,
+		(enum copies_mode)client->config->realtime_copies,
+		message->capabilities & CAPABILITY_COPIES);
 	datapath_resume(&client->datapath);
 	lanes_begin(client, message);
 	confirm(client);

@@ -264,7 +264,7 @@ static void keys_without_effect(void)
 		{"[traversal]\nsip-timeout = 9s\np-cscf = 192.0.2.5\ndirect = yes\n", NULL},
 		{"[tunnel]\nlanes = 1\nrealtime-copies = 1\nlanes-max = 1\n", NULL},
 		{"[tunnel]\nlanes = 2\nlanes-max = 4\n", NULL},
-		{"[tunnel]\nrealtime-copies = 2\n", "realtime-copies"},
+		{"[tunnel]\nrealtime-copies = 2\n", NULL},
 		{"[steering]\nuid = 1000\n", NULL},
 		{"[steering]\nroutes = 10.0.0.0/8\n", NULL},
 		{"[steering]\nnetns = ims\n", "netns"},

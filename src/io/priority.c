@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Round robin and not FIFO: several workers on one core take turns.  The kernel
+ * itself leaves 5 % of the time to others (sched_rt_runtime_us). */
+#include "io/priority.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+
+bool priority_raise(bool alone, struct reason *what)
+{
+	struct sched_param parameters = {.sched_priority = PRIORITY_REALTIME};
+	int policy = SCHED_RR | (alone ? SCHED_RESET_ON_FORK : 0);
+	if (sched_setscheduler(0, policy, &parameters) == 0) {
+		reason_set(what, "running with real-time priority %d", PRIORITY_REALTIME);
+		return true;
+	}
+	const char *refused = strerror(errno);
+	if (setpriority(PRIO_PROCESS, 0, PRIORITY_NICE) == 0)
+		reason_set(what,
+			"no real-time priority (%s): running at nice %d; grant CAP_SYS_NICE or "
+			"LimitRTPRIO=%d, without RestrictRealtime",
+			refused, PRIORITY_NICE, PRIORITY_REALTIME);
+	else
+		reason_set(what,
+			"priority = yes has no effect (%s): grant CAP_SYS_NICE or LimitRTPRIO=%d, "
+			"without RestrictRealtime",
+			refused, PRIORITY_REALTIME);
+	return false;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a tunnel does for its calls beyond scheduling: copies of audio on a second
+ * lane, bulk that yields, and the figures that tell how calls fare.
+ *
+ *   core/copies     which packets go twice, and which came twice
+ *   core/pace       how fast the bulk lane may send while a call is up
+ *   core/delay      how long packets waited in the scheduler
+ *   core/lane_loss  what the lanes lose */
+#ifndef TSCF_REALTIME_H
+#define TSCF_REALTIME_H
+
+#include "core/call.h"
+#include "core/call_quality.h"
+#include "core/copies.h"
+#include "core/delay.h"
+#include "core/lane_loss.h"
+#include "core/pace.h"
+#include "lane_set.h"
+
+enum { REALTIME_STEP_US = 20000 }; /* us between two looks at how the lanes do */
+
+/* Packets of audio and video. */
+struct realtime_counts {
+	uint64_t sent, received; /* offered by the TUN; come, without copies */
+	uint64_t copies_sent, copies_dropped;
+};
+
+/* All zero to begin with: no copies, and nothing known. */
+struct realtime {
+	enum copies_mode copies;
+	bool peer_knows_copies;
+	struct copies *out, *in; /* owned; NULL while there is only one lane, or no need */
+	struct call call;
+	struct lane_loss loss, stale;
+	struct pace pace;
+	struct delay delay[SCHED_CLASSES];
+	struct realtime_counts counts;
+	uint64_t stepped;          /* us, the last step */
+	uint64_t segments, lost;   /* of all lanes but bulk, at that time */
+	uint64_t offered, dropped; /* packets of audio and video, and stale ones */
+	uint64_t acked[LANES_MAX]; /* by index of the lane */
+	const struct lane *paced;  /* borrowed; only compared */
+	uint64_t pacing;           /* octets/s, as was last set there; 0: never */
+	uint64_t copied;           /* us, the last copy */
+};
+
+void realtime_fini(struct realtime *realtime);
+/* The peer told that it knows copies (capability 3) or that it does not: only in
+ * the first case are any sent, and any looked for. */
+void realtime_set_copies(struct realtime *realtime, enum copies_mode mode, bool peer_knows);
+/* A lane has come or gone. */
+void realtime_lanes_changed(struct realtime *realtime, const struct lane_set *set);
+
+/* Where a packet goes that is no bulk, in a tunnel of several lanes; `lane` is
+ * NULL when it waits, `copy` when it goes once.  Choosing a lane is taken as
+ * sending. */
+struct realtime_way {
+	struct lane *lane, *copy;
+};
+struct realtime_way realtime_choose(
+	struct realtime *realtime, const struct lane_set *set, struct slot *slot, uint64_t now);
+/* A packet that came on `lane`, whose class is `service`: is it a copy, to be
+ * dropped? */
+bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
+	const struct packet *packet, enum sched_class service, uint64_t now);
+
+/* What the lanes' TCP tells: losses, and the pace of bulk, which is set.  `stale`:
+ * packets dropped as such, ever.  After lane_set_look(). */
+void realtime_step(
+	struct realtime *realtime, const struct lane_set *set, uint64_t stale, uint64_t now);
+static inline bool realtime_is_due(const struct realtime *realtime, uint64_t now)
+{
+	return now - realtime->stepped >= REALTIME_STEP_US;
+}
+
+/* A packet of audio or video came from the TUN. */
+static inline void realtime_offered(struct realtime *realtime, uint64_t now)
+{
+	realtime->counts.sent++;
+	call_packet(&realtime->call, true, now);
+}
+/* A packet came from the peer, and is no copy. */
+static inline void realtime_received(
+	struct realtime *realtime, enum sched_class service, uint64_t now)
+{
+	if (service != SCHED_AUDIO && service != SCHED_VIDEO)
+		return;
+	realtime->counts.received++;
+	call_packet(&realtime->call, false, now);
+}
+/* A packet leaves the scheduler for a lane. */
+static inline void realtime_waited(struct realtime *realtime, const struct slot *slot, uint64_t now)
+{
+	delay_note(&realtime->delay[slot->service], now > slot->arrived ? now - slot->arrived : 0,
+		now);
+}
+
+/* An estimate of R of what this end sends; negative while no call is up. */
+double realtime_rating(struct realtime *realtime, const struct lane_set *set, uint64_t now);
+
+#endif
