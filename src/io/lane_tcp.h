@@ -19,8 +19,9 @@ enum {
 	LANE_TCP_UNSENT_MIN = 8 * 1024,
 	LANE_TCP_UNSENT_MAX = 128 * 1024,
 	LANE_TCP_UNSENT_FIRST = 32 * 1024,
-	LANE_TCP_SAMPLE_US = 100000, /* us; how old what we know of a lone lane may be */
-	LANE_TCP_DEAD_MS = 20000,    /* sent and unacknowledged that long: the peer is gone */
+	LANE_TCP_SAMPLE_US = 100000,   /* us; how old what we know of a lone lane may be */
+	LANE_TCP_SHORT_PATH_US = 1000, /* us of round trip: a local network */
+	LANE_TCP_DEAD_MS = 20000,      /* sent and unacknowledged that long: the peer is gone */
 };
 
 /* What the kernel knows.  Counts are since the connection was made. */
