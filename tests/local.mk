@@ -28,6 +28,7 @@ dist_check_SCRIPTS = \
 	tests/netns/recovery.sh \
 	tests/netns/refusals.sh \
 	tests/netns/reload.sh \
+	tests/netns/restart.sh \
 	tests/netns/steering.sh \
 	tests/netns/survival.sh \
 	tests/netns/tls-rules.sh \

@@ -7,7 +7,7 @@
 
 #include "core/traversal_run.h"
 
-enum { CONFIRM_SECONDS = 10 };
+enum { CONFIRM_SECONDS = 10, CALL_SPARED = 4 };
 
 void traversal_configure(struct traversal_config *config, const struct tse_config *profile)
 {
@@ -87,12 +87,13 @@ static bool is_absent(enum traversal_cause cause)
 
 static void redial_later(struct traversal *traversal, enum traversal_step step)
 {
-	uint64_t at = traversal->now + (TRAVERSAL_REDIAL_FIRST_US << traversal->redials);
+	uint64_t at = traversal->now +
+		      (traversal->redialled ? TRAVERSAL_REDIAL_NEXT_US : TRAVERSAL_REDIAL_FIRST_US);
 	if (!traversal->lost || at >= traversal->redial_until ||
 		traversal->last != traversal_step_path(step) ||
 		!is_absent(traversal->steps[step].cause))
 		return;
-	traversal->redials++;
+	traversal->redialled = true;
 	traversal->redial_at = at;
 	traversal->redial_again = traversal_step_path(step);
 }
@@ -218,7 +219,7 @@ static uint64_t wait_after_loss(struct traversal *traversal, enum traversal_caus
 	if (traversal->now < traversal->tunnel_since + TRAVERSAL_SHORT_LIFE_US) {
 		/* Up and lost, up and lost: not as fast as the network allows.  A
 		 * call is spared the first of these waits. */
-		bool spared = traversal->media && traversal->backoff.failures == 0;
+		bool spared = traversal->media && traversal->backoff.failures < CALL_SPARED;
 		wait = backoff_next(&traversal->backoff, traversal->random, 0);
 		if (spared)
 			wait = 0;
@@ -255,7 +256,7 @@ static void on_lost(struct traversal *traversal, const struct traversal_event *e
 	traversal_set_kernel(traversal, TRAVERSAL_KERNEL_UNREACHABLE);
 	traversal_find(traversal, &finding, words);
 
-	traversal->redials = 0;
+	traversal->redialled = false;
 	traversal->redial_until = traversal->media ? traversal->now + TRAVERSAL_REDIAL_US : 0;
 	uint64_t wait = wait_after_loss(traversal, event->cause);
 	if (traversal->running && traversal->redial) {

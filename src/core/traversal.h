@@ -61,7 +61,8 @@ enum {
 #define TRAVERSAL_CHECK_US        UINT64_C(2000000)  /* for a sign of life on a new network */
 #define TRAVERSAL_PATIENCE_US     UINT64_C(250000)   /* before a call moves to another connection */
 #define TRAVERSAL_REDIAL_US       UINT64_C(3000000)  /* a lost call's tunnel is dialled, ... */
-#define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)    /* ... this apart at first, then twice it */
+#define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)    /* ... this apart at first, ... */
+#define TRAVERSAL_REDIAL_NEXT_US  UINT64_C(100000)   /* ... and then this */
 #define TRAVERSAL_SPREAD_US       UINT64_C(30000000) /* idle clients of a TSCF that went away */
 #define TRAVERSAL_SHORT_LIFE_US   UINT64_C(30000000) /* a tunnel lost sooner waits (backoff) */
 #define TRAVERSAL_APART_US        UINT64_C(60000000) /* between two direct successes */
@@ -300,7 +301,7 @@ struct traversal {
 	bool lost;                        /* a tunnel, and no verdict since */
 	enum traversal_path redial_again; /* waits for redial_at; none */
 	uint64_t redial_at, redial_until; /* us */
-	unsigned redials;                 /* since the loss */
+	bool redialled;                   /* since the loss */
 	bool moved;                       /* to another network since it was confirmed */
 	bool silent;                      /* the tunnel has not answered since the new network */
 	bool no_network;                  /* and it could not be dialled anew for want of one */

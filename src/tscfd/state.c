@@ -319,9 +319,10 @@ static int open_file(
 	const char *path = state->path[i];
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	int error = fd < 0 ? -errno : 0;
-	if (error == -ELOOP)
+	if (error == -ELOOP) {
+		error = -EPERM;
 		reason_set(why, "[session] state-file: %s is a symbolic link", path);
-	else if (error)
+	} else if (error)
 		reason_set(why, "[session] state-file: cannot open %s: %s", path, strerror(-error));
 	else
 		error = check_owner(fd, path, user, why);
