@@ -245,61 +245,75 @@ static uint64_t time_gcm(int device, uint8_t *record)
 	return best;
 }
 
-/* us for one key agreement between two fresh keys, as each handshake has it
- * (wolfSSL keeps tables for points that it has seen before). */
-static uint64_t time_agreement(WC_RNG *random, int device)
-{
-	uint8_t secret[P256_SCALAR];
-	word32 length = sizeof(secret);
-	uint64_t took = UINT64_MAX;
-	ecc_key ours, theirs;
-	if (wc_ecc_init_ex(&ours, NULL, device) != 0)
-		return took;
-	if (wc_ecc_init_ex(&theirs, NULL, device) == 0) {
-		if (wc_ecc_make_key_ex(random, P256_SCALAR, &ours, ECC_SECP256R1) == 0 &&
-			wc_ecc_make_key_ex(random, P256_SCALAR, &theirs, ECC_SECP256R1) == 0) {
-#ifdef ECC_TIMING_RESISTANT
-			wc_ecc_set_rng(&ours, random);
-#endif
-			uint64_t start = clock_now();
-			if (wc_ecc_shared_secret(&ours, &theirs, secret, &length) == 0)
-				took = clock_now() - start;
-		}
-		wc_ecc_free(&theirs);
-	}
-	wc_ecc_free(&ours);
-	return took;
-}
-
-static uint64_t time_p256(int device)
+/* us for one key agreement by `device`, the best of `rounds`. */
+static uint64_t time_agreement(ecc_key *ours, ecc_key *theirs, int device, int rounds)
 {
 	uint64_t best = UINT64_MAX;
-	WC_RNG random;
-	if (wc_InitRng(&random) != 0)
-		return best;
-	for (int i = 0; i < TRIAL_ROUNDS; i++) {
-		uint64_t took = time_agreement(&random, device);
+	uint8_t secret[P256_SCALAR];
+	ours->devId = device;
+	for (int i = 0; i < rounds; i++) {
+		word32 length = sizeof(secret);
+		uint64_t start = clock_now();
+		if (wc_ecc_shared_secret(ours, theirs, secret, &length) != 0)
+			break;
+		uint64_t took = clock_now() - start;
 		best = took < best ? took : best;
 	}
-	wc_FreeRng(&random);
 	return best;
+}
+
+/* Between two fresh keys, as in a handshake: wolfSSL keeps tables for points that
+ * it has seen before.  It has one round, which is long enough. */
+static bool p256_is_worth_it(void)
+{
+	bool worth = false;
+	WC_RNG random;
+	ecc_key ours, theirs;
+	if (wc_InitRng_ex(&random, NULL, AEAD_DEVICE) != 0)
+		return false;
+	if (wc_ecc_init_ex(&ours, NULL, AEAD_DEVICE) != 0)
+		goto free_random;
+	if (wc_ecc_init_ex(&theirs, NULL, AEAD_DEVICE) != 0)
+		goto free_ours;
+	if (wc_ecc_make_key_ex(&random, P256_SCALAR, &ours, ECC_SECP256R1) == 0 &&
+		wc_ecc_make_key_ex(&random, P256_SCALAR, &theirs, ECC_SECP256R1) == 0) {
+#ifdef ECC_TIMING_RESISTANT
+		wc_ecc_set_rng(&ours, &random);
+#endif
+		uint64_t here = time_agreement(&ours, &theirs, AEAD_DEVICE, TRIAL_ROUNDS);
+		worth = here < time_agreement(&ours, &theirs, INVALID_DEVID, 1) / WORTH_IT;
+	}
+	wc_ecc_free(&theirs);
+free_ours:
+	wc_ecc_free(&ours);
+free_random:
+	wc_FreeRng(&random);
+	return worth;
+}
+
+static bool gcm_is_worth_it(void)
+{
+	uint8_t *record = calloc(1, TRIAL_RECORD);
+	if (!record)
+		return true;
+	uint64_t native = time_gcm(INVALID_DEVID, record);
+	bool worth = time_gcm(AEAD_DEVICE, record) < native / WORTH_IT;
+	free(record);
+	return worth;
 }
 
 /* wolfSSL without assembly is slower by an order of magnitude; with it, about
  * as fast, and then it keeps the work. */
 static void choose_by_timing(void)
 {
-	uint8_t *record = calloc(1, TRIAL_RECORD);
 	struct aead trial = {0};
 	gcm_here = p256_here = true;
-	uint64_t native_p256 = time_p256(INVALID_DEVID);
-	uint64_t native_gcm = record ? time_gcm(INVALID_DEVID, record) : UINT64_MAX;
 	aead_enter(&trial);
-	p256_here = time_p256(AEAD_DEVICE) < native_p256 / WORTH_IT;
-	gcm_here = !record || time_gcm(AEAD_DEVICE, record) < native_gcm / WORTH_IT;
+	bool p256 = p256_is_worth_it();
+	gcm_here = gcm_is_worth_it();
+	p256_here = p256;
 	aead_leave();
 	aead_forget(&trial);
-	free(record);
 }
 
 int aead_init(struct reason *why)
