@@ -186,7 +186,7 @@ def heading(machine, results):
     return [f"{machine['date']}, commit {machine['commit']}, "
             f"{rounds} round{'s' if rounds > 1 else ''}" + (" (--quick)" if machine["quick"] else ""),
             f"{machine['machine']['cpu']}, {machine['machine']['cores']} cores, "
-            f"Linux {machine['machine']['kernel']}, load before the run "
+            f"Linux {machine['machine']['kernel']}, TCP {machine['machine']['congestion']}, load before the run "
             f"{machine['machine']['load_before']:g}",
             versions]
 
