@@ -17,6 +17,7 @@ enum {
 	TUN_READS = 128,            /* packets per wake-up */
 	TUN_OCTETS = 512 * 1024,    /* and octets, whichever comes first */
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
+	RECORD_WORTH = 1200,        /* realtime per lane that had better share a record */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
 	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
@@ -87,14 +88,12 @@ static size_t encrypt_batch(
 	return total;
 }
 
-/* One packet, in a record of its own, sent at once. */
-static void encrypt_one(struct tunnel *tunnel, struct lane *lane, struct slot *slot, uint64_t now)
+/* What is staged goes, in one record. */
+static void send_staged(struct tunnel *tunnel, struct lane *lane, size_t octets, uint64_t now)
 {
-	realtime_waited(&tunnel->realtime, slot, now);
-	size_t length = send_slot(tunnel, lane, slot);
 	stage_empty(&tunnel->datapath->stage, lane);
 	lane_flush(lane);
-	lane_set_sent(&tunnel->lanes, lane, (uint32_t)length, now);
+	lane_set_sent(&tunnel->lanes, lane, (uint32_t)octets, now);
 }
 
 /* The same packet in another lane; keeps the slot. */
@@ -102,20 +101,27 @@ static void encrypt_copy(struct tunnel *tunnel, struct lane *lane, struct slot *
 {
 	struct stage *stage = &tunnel->datapath->stage;
 	struct staged staged = stage_whole(stage, lane, slot);
-	stage_empty(stage, lane);
-	lane_flush(lane);
-	lane_set_sent(&tunnel->lanes, lane, (uint32_t)staged.octets, now);
+	send_staged(tunnel, lane, staged.octets, now);
 }
 
-/* Each packet takes the lane that is best for it now.  One that must wait for
- * its lane holds up its class, and no other. */
+/* Each packet takes the lane that is best for it now, in a record of its own,
+ * unless many wait: then they are shared out over the lanes, a record for each.
+ * One that must wait for its lane holds up its class, and no other. */
 static void push_realtime(struct tunnel *tunnel, uint64_t now)
 {
+	size_t share = tunnel->sched.realtime_octets / tunnel->lanes.count, staged = 0;
 	unsigned classes = REALTIME_CLASSES;
+	struct lane *open = NULL; /* has packets on the stage */
 	struct slot *slot;
+	if (share < RECORD_WORTH)
+		share = 0;
 	while (classes && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
 		struct realtime_way way =
 			realtime_choose(&tunnel->realtime, &tunnel->lanes, slot, now);
+		if (open && (open != way.lane || way.copy)) {
+			send_staged(tunnel, open, staged, now);
+			open = NULL;
+		}
 		if (!way.lane) {
 			sched_put_back(&tunnel->sched, slot);
 			classes &= ~(1U << slot->service);
@@ -123,8 +129,16 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 		}
 		if (way.copy)
 			encrypt_copy(tunnel, way.copy, slot, now);
-		encrypt_one(tunnel, way.lane, slot, now);
+		realtime_waited(&tunnel->realtime, slot, now);
+		staged = (open ? staged : 0) + send_slot(tunnel, way.lane, slot);
+		open = way.lane;
+		if (staged >= share) {
+			send_staged(tunnel, open, staged, now);
+			open = NULL;
+		}
 	}
+	if (open)
+		send_staged(tunnel, open, staged, now);
 }
 
 /* Nothing is encrypted before the socket has taken what was. */
