@@ -12,3 +12,7 @@ check_PROGRAMS += tests/bench/null/tscfd
 tests_bench_null_tscfd_SOURCES = tests/bench/null_tls.c
 tests_bench_null_tscfd_LDADD = $(tscfd_OBJECTS) $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
 endif
+
+# An experiment, which needs liburing: make tests/bench/uring
+EXTRA_PROGRAMS += tests/bench/uring
+tests_bench_uring_LDADD = libio.a libcore.a -luring
