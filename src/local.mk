@@ -41,6 +41,10 @@ tse_SOURCES = \
 	src/tse/negotiate.h \
 	src/tse/options.c \
 	src/tse/options.h \
+	src/tse/peers.c \
+	src/tse/peers.h \
+	src/tse/plain.c \
+	src/tse/plain.h \
 	src/tse/probing.c \
 	src/tse/probing.h \
 	src/tse/redact.c \

@@ -23,6 +23,7 @@ dist_check_SCRIPTS = \
 	tests/netns/offload.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
+	tests/netns/plain-eftf.sh \
 	tests/netns/plain.sh \
 	tests/netns/proxies.sh \
 	tests/netns/recovery.sh \

@@ -133,6 +133,7 @@ static size_t send_dhcp4(
 		if (client->tries4 == 1)
 			client->transaction4 = random;
 		message.type = DHCP4_DISCOVER;
+		message.requested = client->wished;
 		wait_for_offer(client, now, random);
 		break;
 	case PLAIN_REQUESTING:

@@ -44,8 +44,7 @@ const struct config_key tse_config_keys[] = {
 	KEY("tscf", "password-file", CONFIG_STRING, password_file, .inert = true),
 	KEY("tscf", "min-tls", CONFIG_CHOICE, min_tls, .choices = tls_minimum_names,
 		.standard = "1.2"),
-	KEY("tscf", "peer", CONFIG_CHOICE, peer, .choices = peer_names, .standard = "auto",
-		.inert = true, .honoured = "native"),
+	KEY("tscf", "peer", CONFIG_CHOICE, peer, .choices = peer_names, .standard = "auto"),
 
 	KEY("traversal", "mode", CONFIG_CHOICE, mode, .choices = mode_names, .standard = "auto"),
 	KEY("traversal", "order", CONFIG_CHOICE, order, .choices = order_names,

@@ -89,8 +89,7 @@ void plain_first(struct session *session, const struct envelope *envelope)
 			"this identity has a tunnel already, and may have one (same-identity)");
 		return;
 	}
-	struct lease *lease =
-		pool_lease(worker->pool, session->identity, no_instance, clock_now());
+	struct lease *lease = pool_lease(worker->pool, session->identity, no_instance, clock_now());
 	if (!lease) {
 		session->exhausted++;
 		identity_unclaim(worker->group, &session->claim);
@@ -173,8 +172,7 @@ void plain_lane_start(struct session_lane *at)
 	const struct session *session = at->session;
 	const struct worker *worker = session->worker;
 	keepalive_init(&at->keepalive, 0, 0, at->since);
-	lane_tcp_keep_alive(
-		at->lane.fd, (unsigned)(worker->settings->config.keepalive / 1000000));
+	lane_tcp_keep_alive(at->lane.fd, (unsigned)(worker->settings->config.keepalive / 1000000));
 	bool router = pool_inner6(worker->pool, session->lease).address.version != 0;
 	at->timer.repeat = router ? PLAIN_ADVERT_INTERVAL : 0.;
 	ev_timer_again(worker->loop, &at->timer);

@@ -89,6 +89,8 @@ static void connection_failed(
 	reason_set(&told.why, "%s", failure->words);
 	if (connection == client->current) {
 		negotiate_explain(client, &told);
+		if (plain_tries_again(client, &told))
+			return;
 		if (told.cause != TRAVERSAL_CAUSE_PROTOCOL &&
 			lanes_take_over(client, told.why.text))
 			return;
@@ -121,6 +123,8 @@ static void on_envelope(struct connection *connection, const struct envelope *en
 	struct client *client = connection->pool->owner;
 	if (connection != client->current)
 		return; /* before we have asked for anything */
+	if (plain_takes(client, envelope))
+		return;
 	if (!client->configured && envelope->type != ENVELOPE_CONTROL)
 		return; /* for a tunnel that we do not have yet */
 	keepalive_heard(&client->keepalive, clock_now());
@@ -362,7 +366,9 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 	for (enum traversal_step step = TRAVERSAL_SIP; step <= TRAVERSAL_NAT; step++)
 		probing_init(&client->probing[step], step, client->loop, client->config, setup->tls,
 			on_probed, client);
+	plain_init(client, setup->state_dir);
 	traversal_configure(&config, client->config);
+	config.confirm_timeout = plain_patience(client->config);
 	traversal_init(&client->traversal, &config);
 	set_targets(client);
 
@@ -408,6 +414,7 @@ void client_stop(struct client *client, enum exit_status outcome)
 		cancel_step(client, step);
 	if (client->current)
 		client_drop(client);
+	plain_end(client);
 	ev_timer_stop(client->loop, &client->traversal_timer);
 	if (client->tun)
 		ev_timer_stop(client->loop, &client->media_timer);

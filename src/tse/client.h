@@ -20,6 +20,7 @@
 #include "tse/connection.h"
 #include "tse/lanes.h"
 #include "tse/launch.h"
+#include "tse/plain.h"
 #include "tse/probing.h"
 #include "tse/steer.h"
 #include "tunnel.h"
@@ -83,6 +84,7 @@ struct client {
 	struct connection *pending[CLIENT_PATHS]; /* steps 2 and 3 */
 	struct connection *current;               /* carries the tunnel, or will */
 	struct lanes lanes;                       /* further ones that do */
+	struct plain plain;                       /* for servers that know TS 24.322 only */
 	bool configured;                          /* it has a grant */
 	bool checking;                            /* traversal waits for a sign of life */
 	struct datapath datapath;
@@ -125,6 +127,7 @@ struct client_setup {
 	const uint8_t *instance;    /* CONTROL_INSTANCE octets */
 	const struct prefix *known; /* IMS prefixes known before the TSCF names them */
 	size_t known_count;
+	const char *state_dir;     /* where to keep what the servers are; NULL: nowhere */
 	const char *session_proxy; /* what tse-up found; NULL: nothing */
 	char *proxy_password;      /* NULL: none */
 	void (*changed)(void *user);

@@ -21,6 +21,9 @@ int client_start_datapath(struct client *client, struct reason *why);
 /* The pending connection of that path becomes the one in use; a tunnel that it
  * replaces keeps its carrier, so that packets wait. */
 void client_use_tunnel(struct client *client, enum traversal_path path);
+/* The connection in use is replaced by another, which is dialled now.  False when
+ * there is no memory; then there is none in use. */
+bool client_dial_again(struct client *client);
 /* The TSCF wants to see our certificate, and our resumed TLS session did not show
  * it: the connection in use is replaced by one with a full handshake.  False when
  * it was not resumed, or there is no memory. */

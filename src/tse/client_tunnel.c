@@ -20,6 +20,7 @@ static void client_detach(struct client *client)
 {
 	ev_timer_stop(client->loop, &client->keepalive_timer);
 	lanes_end(client);
+	plain_end(client);
 	tunnel_attach(&client->tunnel, NULL, client->tunnel.mtu, client->tunnel.offload);
 	connection_end(client->current);
 	client->current = NULL;
@@ -89,7 +90,7 @@ void client_use_tunnel(struct client *client, enum traversal_path path)
 	/* Steps that have passed are told before what came of them. */
 	report_progress(client);
 	report_tls(client);
-	negotiate_request(client);
+	plain_negotiate(client);
 }
 
 static void forget_session(struct client *client)
@@ -101,6 +102,9 @@ static void forget_session(struct client *client)
 /* A ticket has come by the time that the tunnel has been confirmed. */
 static void keep_session(struct client *client)
 {
+	/* Without a resume token a resumed connection would be refused. */
+	if (client->tunnel.plain)
+		return;
 	struct tls_session *session = tls_session_take(client->current->lane.tls);
 	if (!session)
 		return;
@@ -108,23 +112,28 @@ static void keep_session(struct client *client)
 	client->pool.session = session;
 }
 
-bool client_shake_hands_again(struct client *client)
+bool client_dial_again(struct client *client)
 {
 	enum traversal_step step = client->current->step;
+	client_detach(client);
+	client->current = connection_start(&client->pool, step, &client_connection_events);
+	return client->current;
+}
+
+bool client_shake_hands_again(struct client *client)
+{
 	if (!tls_resumed(client->current->lane.tls))
 		return false;
 	log_line(LOG_INFO, "the TSCF wants to see our certificate: a full handshake");
 	forget_session(client);
-	client_detach(client);
-	client->current = connection_start(&client->pool, step, &client_connection_events);
-	return client->current;
+	return client_dial_again(client);
 }
 
 void client_renegotiate(struct client *client)
 {
 	exempt_outer(client);
 	report_tls(client);
-	negotiate_request(client);
+	plain_negotiate(client);
 }
 
 /* Time has run out for a connection: what its state means. */
@@ -139,18 +148,28 @@ void client_timed_out(struct client *client, const char *why, enum exit_status s
 	log_line(LOG_WARNING, "no tunnel: %s", why);
 }
 
-void client_leave_tunnel(struct client *client)
+/* The tunnel did not come up in time: says what was missing. */
+static void explain_timeout(struct client *client)
 {
-	if (!client->current)
-		return;
-	if (!client->configured)
+	struct client_failure failure;
+	if (client->configured)
+		client_timed_out(client, "the TSCF granted a tunnel but does not answer through it",
+			STATUS_PROTOCOL);
+	else if (plain_explain(client, &failure))
+		client_timed_out(client, failure.why.text, failure.status);
+	else
 		client_timed_out(client,
 			"the server speaks TLS but does not answer the Configuration Request: is "
 			"it a TSCF?",
 			STATUS_PROTOCOL);
-	else if (!client_is_up(client))
-		client_timed_out(client, "the TSCF granted a tunnel but does not answer through it",
-			STATUS_PROTOCOL);
+}
+
+void client_leave_tunnel(struct client *client)
+{
+	if (!client->current)
+		return;
+	if (!client_is_up(client))
+		explain_timeout(client);
 	if (client->configured) {
 		negotiate_release(client);
 		forget_session(client); /* the token is void */
@@ -218,6 +237,10 @@ void client_check_tunnel(struct client *client)
 	if (!client_is_up(client))
 		return;
 	client->checking = true;
+	if (client->tunnel.plain) {
+		plain_check(client);
+		return;
+	}
 	keepalive_hurry(&client->keepalive);
 	lanes_check(client);
 	client_set_timer(client->loop, &client->keepalive_timer, 0, clock_now());

@@ -89,15 +89,6 @@ static int read_profile(struct tse *tse, struct reason *why)
 	return error ? error : check_secrecy(tse, why);
 }
 
-static int check_version_limits(const struct tse_config *config, struct reason *why)
-{
-	if (config->peer != PEER_24322)
-		return 0;
-	reason_set(why, "[tscf] peer = 24322: this version speaks to a tscfd only; "
-			"use peer = native");
-	return -EINVAL;
-}
-
 static void warn_inert(const struct tse_config *config)
 {
 	const struct config_key *key = NULL;
@@ -311,6 +302,7 @@ static enum exit_status run_client(struct tse *tse, struct reason *why)
 		.instance = tse->instance,
 		.known = tse->known,
 		.known_count = tse->known_count,
+		.state_dir = tse->state_dir,
 		.proxy_password = tse->proxy_password,
 		.changed = on_changed,
 		.user = tse,
@@ -460,7 +452,7 @@ int main(int argc, char **argv)
 
 	int status;
 	tse_config_init(&tse.config);
-	if (read_profile(&tse, &why) || check_version_limits(&tse.config, &why)) {
+	if (read_profile(&tse, &why)) {
 		status = fail(STATUS_CONFIGURATION, &why);
 	} else if (tse.options.check_config) {
 		printf("%s: the profile is good\n", tse.options.config);

@@ -77,6 +77,10 @@ void negotiate_release(struct client *client)
 		.kind = CONTROL_RELEASE_REQUEST,
 		.transaction = ++client->transaction,
 	};
+	if (client->tunnel.plain) {
+		plain_release(client);
+		return;
+	}
 	tunnel_control(&client->tunnel, &message);
 }
 
@@ -189,7 +193,7 @@ static void confirm(struct client *client)
 		negotiate_keepalive(client, &client->current->lane, client->keepalive.transaction);
 }
 
-static void accept_grant(struct client *client, const struct control_message *message)
+bool negotiate_accept(struct client *client, const struct control_message *message)
 {
 	struct client_grant *grant = &client->grant;
 	struct reason why;
@@ -203,16 +207,20 @@ static void accept_grant(struct client *client, const struct control_message *me
 			grant->refused_routes);
 	if (grant->plan.route_count == 0) {
 		lose(client, TRAVERSAL_STEP_REFUSED, TRAVERSAL_CAUSE_POLICY, STATUS_REFUSED,
-			"the TSCF offers no IMS route that this profile allows: "
-			"compare its [ims] routes with [steering] allowed-routes");
-		return;
+			client->tunnel.plain
+				? "the server, a plain TS 24.322 peer, names no IMS route that "
+				  "this profile allows: name the IMS prefixes with [steering] "
+				  "routes"
+				: "the TSCF offers no IMS route that this profile allows: "
+				  "compare its [ims] routes with [steering] allowed-routes");
+		return false;
 	}
 	int error = steer_apply(client->steer, client->tun, &grant->plan, &why);
 	if (error) {
 		bool conflict = error == -EADDRINUSE || error == -ELOOP;
 		lose(client, TRAVERSAL_FAILED, TRAVERSAL_CAUSE_LOCAL,
 			conflict ? STATUS_CONFLICT : STATUS_INTERNAL, why.text);
-		return;
+		return false;
 	}
 	client->plan_applied = true;
 	report_grant(client);
@@ -226,7 +234,7 @@ static void accept_grant(struct client *client, const struct control_message *me
 		message->capabilities & CAPABILITY_COPIES);
 	datapath_resume(&client->datapath);
 	lanes_begin(client, message);
-	confirm(client);
+	return true;
 }
 
 static struct client_failure refusal_of(unsigned result)
@@ -264,11 +272,13 @@ static struct client_failure refusal_of(unsigned result)
 
 static void on_response(struct client *client, const struct control_message *message)
 {
+	plain_is_native(client);
 	if (message->result == RESULT_OK || message->result == RESULT_RESUME_REFUSED) {
 		if (message->result == RESULT_RESUME_REFUSED)
 			log_line(LOG_WARNING, "the TSCF did not resume the old tunnel: new "
 					      "addresses, so apps must register again");
-		accept_grant(client, message);
+		if (negotiate_accept(client, message))
+			confirm(client);
 		return;
 	}
 	if (message->result == RESULT_AUTHENTICATION_FAILED) {
@@ -295,6 +305,8 @@ void negotiate_explain(struct client *client, struct client_failure *failure)
 		failure->cause = client->farewell_cause;
 		failure->status = STATUS_REFUSED;
 		failure->why = client->farewell;
+	} else if (plain_explain(client, failure)) {
+		return;
 	} else if (failure->cause == TRAVERSAL_CAUSE_RESET && !client->configured) {
 		/* Closed instead of an answer, with TLS's close_notify or without:
 		 * this is not how a TSCF refuses. */

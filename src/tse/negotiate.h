@@ -11,6 +11,10 @@ void negotiate_request(struct client *client);
 /* Asks that this connection become one more lane of the tunnel. */
 void negotiate_join(struct client *client, struct lane *lane, uint16_t transaction,
 	const struct view *join_key);
+/* What was granted becomes the tunnel's: interface, addresses, routes, lane; again
+ * when it changes.  False when that is not possible, and then the connection is
+ * given up. */
+bool negotiate_accept(struct client *client, const struct control_message *message);
 /* Asks for a sign of life on this lane. */
 void negotiate_keepalive(struct client *client, struct lane *lane, uint16_t transaction);
 /* Says good-bye; the TSCF frees the lease. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two small text files; both may be lost without harm, so nonsense in them is
+/* Small text files; all may be lost without harm, so nonsense in them is
  * treated as absence. */
 #include "tse/remember.h"
 
@@ -91,5 +91,12 @@ int remember_save_routes(const char *directory, const struct prefix *routes, siz
 		at += (size_t)snprintf(
 			text + at, sizeof(text) - at, "%s\n", prefix_format(&routes[i], prefix));
 	snprintf(path, sizeof(path), "%s/routes", directory);
+	return replace(path, text);
+}
+
+int remember_save(const char *directory, const char *name, const char *text)
+{
+	char path[PATH_ROOM];
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	return replace(path, text);
 }

@@ -40,9 +40,12 @@ void report_tls(struct client *client)
 
 void report_up(struct client *client)
 {
-	launch_report(client->launch, "  up           after %.0f ms, round trip %.1f ms",
-		(double)(clock_now() - client->attempt_started) / 1000.,
-		(double)client->keepalive.rtt / 1000.);
+	double after = (double)(clock_now() - client->attempt_started) / 1000.;
+	if (client->tunnel.plain) /* has no message that would measure it */
+		launch_report(client->launch, "  up           after %.0f ms", after);
+	else
+		launch_report(client->launch, "  up           after %.0f ms, round trip %.1f ms",
+			after, (double)client->keepalive.rtt / 1000.);
 	launch_end(client->launch, client->loop, STATUS_UP);
 }
 

@@ -271,7 +271,7 @@ static void keys_without_effect(void)
 		{"[steering]\ndns = yes\n", "dns"},
 		{"[steering]\nsteer = main\nallowed-routes = 10.0.0.0/8\n", NULL},
 		{"[tscf]\npeer = native\n", NULL},
-		{"[tscf]\npeer = 24322\n", "peer"},
+		{"[tscf]\npeer = 24322\n", NULL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		tse_config_init(&config);
