@@ -127,6 +127,8 @@ test_silence() {
 	wait_for 5 has_lost || true
 	refuse "it is lost when the EFTF is killed" is_up
 	eftf_start
+	# Idle clients take their time, lest all of them come at once.
+	check "tsectl kick" lab_tsectl alice kick
 	if wait_for 15 is_up; then ok "and comes back with it"; else not_ok "it stays lost"; fi
 	check "alice registers" lab_register ue alice 4
 	tse_down
