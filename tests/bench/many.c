@@ -274,8 +274,7 @@ static json_t *phase_recover(struct load *load)
 	load->comes_back = true;
 	load->moved = load->failures = 0;
 	uint64_t start = clock_now(), now = start;
-	printf("ready\n");
-	fflush(stdout);
+	fputs("ready\n", stderr);
 	while ((now = clock_now()) < start + limit) {
 		ev_run(load->fleet.loop, EVRUN_ONCE);
 		if (load->up < options->tunnels && !first_loss)
@@ -375,7 +374,8 @@ static void usage(FILE *out)
 	      "idle         memory of each tunnel that is up and silent\n"
 	      "calls        processor time for calls, their delay and loss\n"
 	      "storm        the delay of at most 50 calls while all clients come back at once\n"
-	      "recover      prints \"ready\", waits until tscfd was restarted and all are back\n",
+	      "recover      says \"ready\" on stderr, waits until tscfd was restarted and all are "
+	      "back\n",
 		out);
 }
 
