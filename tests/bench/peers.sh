@@ -34,6 +34,7 @@ PEER_DIR=    # logs, keys, sockets
 PEER_TARGET= # what to talk to from the UE
 PEER_SOURCE= # the UE's own address there
 PEER_IFACE=  # its interface
+PEER_SERVER_OPTIONS=() # of tscfd
 PEER_WRAPPER=() # a command in front of the client's, that becomes it
 peer_name='' peer_ue='' peer_server='' peer_outer=''
 declare -A peer_pid=() # of "ue" and "server"
@@ -209,7 +210,8 @@ peer_descendants() {
 peer_serve_tscf() {
 	rm -f "$PEER_DIR/tscfd.sock"
 	peer_spawn server "$BUILD/tscfd" --foreground --config "$PEER_DIR/pki/tscfd.conf" \
-		-o control.socket="$PEER_DIR/tscfd.sock" -o "listen.address=$peer_outer:443"
+		-o control.socket="$PEER_DIR/tscfd.sock" -o "listen.address=$peer_outer:443" \
+		"${PEER_SERVER_OPTIONS[@]}"
 }
 
 # peer_command [OPTION]...: what starts the client, into PEER_COMMAND.

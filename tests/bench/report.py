@@ -100,7 +100,7 @@ def targets(results):
             found.append(target(f"TCP 1 stream {way} / {other}",
                                 results.ratios("tscf", [other], key), least, aim))
         found.append(target(f"TCP 1 stream {way}, plain TS 24.322 peer / veth",
-                            results.ratios("tscf-cut", ["veth"], key), .30, .45))
+                            results.ratios("tscf-plain", ["veth"], key), .30, .45))
     found.append(target("CPU seconds per GB / openvpn",
                         results.ratios("tscf", ["openvpn"], "cpu_s_per_gb"), .12, .07, True, 3))
     for way in ("up", "down"):
