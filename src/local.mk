@@ -37,6 +37,8 @@ tse_SOURCES = \
 	src/tse/look.c \
 	src/tse/look.h \
 	src/tse/main.c \
+	src/tse/move.c \
+	src/tse/move.h \
 	src/tse/negotiate.c \
 	src/tse/negotiate.h \
 	src/tse/options.c \
@@ -74,8 +76,11 @@ sbin_PROGRAMS += tscfd
 tscfd_SOURCES = \
 	src/tscfd/admin.c \
 	src/tscfd/admin.h \
+	src/tscfd/admin_drain.c \
 	src/tscfd/answer.c \
 	src/tscfd/answer.h \
+	src/tscfd/drain.c \
+	src/tscfd/drain.h \
 	src/tscfd/identity.c \
 	src/tscfd/identity.h \
 	src/tscfd/inquiry.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tscfctl: what tscfd does, for whom, and a few things to make it do. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 struct options {
 	const char *socket;
 	bool json, identity;
+	const char *to;         /* NULL: not said */
+	const char *time_limit; /* likewise */
 };
 
 static void print_help(void)
@@ -22,6 +25,7 @@ static void print_help(void)
 	     "  status                   listeners, tunnels, addresses, handshakes, counters\n"
 	     "  sessions                 one line per tunnel\n"
 	     "  disconnect ID|IDENTITY   close one tunnel, or all of an identity\n"
+	     "  drain                    ask all clients to go elsewhere, then end\n"
 	     "  reload                   read the configuration and certificates again\n"
 	     "  metrics                  everything as OpenMetrics text\n"
 	     "\n"
@@ -29,6 +33,9 @@ static void print_help(void)
 	     "  -j, --json          print the daemon's JSON instead of words\n"
 	     "  -i, --identity      disconnect: the argument is an identity, whatever it looks "
 	     "like\n"
+	     "  -t, --to HOST:PORT  drain: the TSCF that the clients are sent to\n"
+	     "  -l, --time-limit SECONDS\n"
+	     "                      drain: what is left then is closed (default: 300)\n"
 	     "  -h, --help\n"
 	     "  -V, --version\n"
 	     "\n"
@@ -308,6 +315,13 @@ static void print_metrics(const json_t *answer)
 	free(text);
 }
 
+static void print_draining(const json_t *answer)
+{
+	uint64_t tunnels = (uint64_t)member_count(answer, "tunnels");
+	printf("draining %" PRIu64 " tunnel%s, for at most %lld s; then tscfd ends\n", tunnels,
+		plural(tunnels), (long long)member_count(answer, "time_limit"));
+}
+
 static void print_closed(const json_t *answer)
 {
 	char text[WORDS_MAX];
@@ -328,25 +342,54 @@ static bool is_session_id(const char *text)
 
 /* --- command line -------------------------------------------------------- */
 
-enum command { STATUS, SESSIONS, DISCONNECT, RELOAD, METRICS };
+enum command { STATUS, SESSIONS, DISCONNECT, RELOAD, DRAIN, METRICS };
 static const char *const commands[] = {
-	"status", "sessions", "disconnect", "reload", "metrics", NULL};
+	"status", "sessions", "disconnect", "reload", "drain", "metrics", NULL};
 static void (*const prints[])(const json_t *) = {
-	print_status, print_sessions, print_closed, print_nothing, print_metrics};
+	print_status, print_sessions, print_closed, print_nothing, print_draining, print_metrics};
+
+/* False when the words on the command line make no request. */
+static bool add_target(json_t *request, const struct options *options, const char *target)
+{
+	bool id = !options->identity && is_session_id(target);
+	json_t *words = json_string(target);
+	if (!words) {
+		ctl_complain("\"%s\" is not UTF-8", target);
+		return false;
+	}
+	json_object_set_new(request, id ? "id" : "identity", words);
+	return true;
+}
+
+static bool add_drain(json_t *request, const struct options *options)
+{
+	if (options->to)
+		json_object_set_new(request, "to", json_string(options->to));
+	if (options->time_limit) {
+		char *end;
+		long seconds = strtol(options->time_limit, &end, 10);
+		if (end == options->time_limit || *end) {
+			ctl_complain("--time-limit: \"%s\" is no number of seconds",
+				options->time_limit);
+			return false;
+		}
+		json_object_set_new(request, "time_limit", json_integer(seconds));
+	}
+	return true;
+}
 
 static enum ctl_status run(const struct options *options, int command, const char *target)
 {
 	enum ctl_status status;
 	json_t *request = json_pack("{s:s}", "cmd", commands[command]);
-	if (command == DISCONNECT) {
-		bool id = !options->identity && is_session_id(target);
-		json_t *words = json_string(target);
-		if (!words) {
-			ctl_complain("\"%s\" is not UTF-8", target);
-			json_decref(request);
-			return CTL_USAGE;
-		}
-		json_object_set_new(request, id ? "id" : "identity", words);
+	bool good = true;
+	if (command == DISCONNECT)
+		good = add_target(request, options, target);
+	else if (command == DRAIN)
+		good = add_drain(request, options);
+	if (!good) {
+		json_decref(request);
+		return CTL_USAGE;
 	}
 	json_t *answer = ctl_ask_at(options->socket, request, &status);
 	if (!answer)
@@ -370,11 +413,13 @@ static int read_options(int argc, char **argv, struct options *options)
 		{"socket", required_argument, NULL, 's'},
 		{"json", no_argument, NULL, 'j'},
 		{"identity", no_argument, NULL, 'i'},
+		{"to", required_argument, NULL, 't'},
+		{"time-limit", required_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
-	for (int option; (option = getopt_long(argc, argv, "s:jihV", known, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "s:jit:l:hV", known, NULL)) != -1;) {
 		switch (option) {
 		case 's':
 			options->socket = optarg;
@@ -384,6 +429,12 @@ static int read_options(int argc, char **argv, struct options *options)
 			break;
 		case 'i':
 			options->identity = true;
+			break;
+		case 't':
+			options->to = optarg;
+			break;
+		case 'l':
+			options->time_limit = optarg;
 			break;
 		case 'h':
 			print_help();
@@ -405,7 +456,8 @@ int main(int argc, char **argv)
 	if (early >= 0)
 		return ctl_finish((enum ctl_status)early);
 	if (optind == argc) {
-		ctl_complain("which command? status, sessions, disconnect, reload or metrics");
+		ctl_complain(
+			"which command? status, sessions, disconnect, reload, drain or metrics");
 		return CTL_USAGE;
 	}
 	int command = ctl_find_command(commands, argv[optind]);

@@ -73,6 +73,8 @@ static json_t *merge_status(struct admin *admin, json_t *const *answers, size_t 
 		(int)admin->worker_count, "aead", tls_aead_name(), "certificate_expires",
 		format_time(tls_context_expiry(admin->settings->tls), expiry), "warnings",
 		warnings);
+	if (admin->draining)
+		json_object_set_new(status, "draining", json_true());
 	json_t *sum = json_object();
 	for (size_t i = 0; i < count; i++)
 		add_numbers(sum, answers[i]);
@@ -301,9 +303,11 @@ static void on_request(void *user, struct control_client *client, const json_t *
 		ask_workers(admin, client, request, ask_disconnect, disconnect_done);
 	else if (strcmp(command, "reload") == 0)
 		answer_reload(admin, client);
+	else if (strcmp(command, "drain") == 0)
+		admin_drain(admin, client, request);
 	else
-		control_client_refuse(
-			client, "unknown command: status, sessions, disconnect, reload or metrics");
+		control_client_refuse(client, "unknown command: status, sessions, disconnect, "
+					      "reload, drain or metrics");
 }
 
 void admin_warn(struct admin *admin, const char *text)

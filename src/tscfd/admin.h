@@ -22,6 +22,8 @@ struct admin {
 	unsigned worker_count;
 	uint64_t started; /* us */
 	struct ev_timer metrics_timer, tidy_timer;
+	unsigned emptied; /* workers without a tunnel, while draining */
+	bool draining;
 	/* What the checks at start found wanting; shown in the status. */
 	char *warnings[ADMIN_WARNINGS];
 	size_t warning_count;
@@ -36,6 +38,8 @@ int admin_init(struct admin *admin, struct ev_loop *loop, const struct settings_
 void admin_fini(struct admin *admin);
 /* Logs a warning and keeps it for the status. */
 void admin_warn(struct admin *admin, const char *text);
+/* Answers a request to drain; when no tunnel is left, the loop is broken. */
+void admin_drain(struct admin *admin, struct control_client *client, const json_t *request);
 /* Reads the configuration again and hands it to the workers; what is wrong is
  * in `why`, and then nothing has changed. */
 int admin_reload(struct admin *admin, struct reason *why);

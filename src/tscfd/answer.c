@@ -39,6 +39,7 @@ static void send_refusal(struct session_lane *at, const struct control_message *
 		.result = result,
 		.reason = view_of(reason),
 		.retry_after = retry_after,
+		.other_tscf = view_of(at->session->worker->drain.other),
 		.fault_tag = result == RESULT_UNKNOWN_CRITICAL ? request->fault_tag : 0,
 	};
 	control_set(&message, TAG_RESULT);
@@ -49,6 +50,8 @@ static void send_refusal(struct session_lane *at, const struct control_message *
 	}
 	if (retry_after)
 		control_set(&message, TAG_RETRY_AFTER);
+	if (message.kind == CONTROL_CONFIGURATION_RESPONSE && message.other_tscf.length)
+		control_set(&message, TAG_OTHER_TSCF);
 	tunnel_control_on(&at->session->tunnel, &at->lane, &message);
 }
 
@@ -168,8 +171,9 @@ static void send_configuration(
 	message.kind = CONTROL_CONFIGURATION_RESPONSE;
 	message.transaction = request->transaction;
 	message.version = CONTROL_VERSION;
-	message.capabilities = CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0) |
-			       (message.lanes_allowed > 1 ? CAPABILITY_LANES | CAPABILITY_COPIES : 0);
+	message.capabilities =
+		CAPABILITY_RESUME | (offload ? CAPABILITY_OFFLOAD : 0) |
+		(message.lanes_allowed > 1 ? CAPABILITY_LANES | CAPABILITY_COPIES : 0);
 	message.software = view_of(software);
 	message.result = result;
 	message.join_key = (struct view){lease->join_key, sizeof(lease->join_key)};
@@ -234,6 +238,12 @@ static void configure(struct session *session, const struct control_message *req
 		answer_refuse(session, request, RESULT_AUTHENTICATION_FAILED, 0,
 			"a resumed TLS session without a valid resume token: "
 			"connect with a full handshake");
+		return;
+	}
+	/* Who loses his connection meanwhile may still come back. */
+	if (!lease && worker->drain.on) {
+		answer_refuse(session, request, RESULT_SHUTTING_DOWN, RETRY_OVERLOADED,
+			"this TSCF is taken out of service");
 		return;
 	}
 	if (!lease && config->max_tunnels && worker->group->tunnels >= config->max_tunnels) {

@@ -58,6 +58,7 @@ struct session {
 	int64_t since_epoch; /* s, the same for people */
 	bool plain;          /* its client knows no control messages (plain.c) */
 	bool confirmed;      /* the client has seen its Configuration Response */
+	bool asked_to_go;    /* to another TSCF */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
 	struct identity_claim claim;

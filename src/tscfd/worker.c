@@ -205,6 +205,7 @@ static void stop_in_thread(struct message *message)
 	struct worker *worker = ((struct stop *)message)->worker;
 	free(message);
 	worker->stopping = true;
+	drain_end(worker);
 	while (worker->sessions)
 		session_release(
 			worker->sessions, RESULT_SHUTTING_DOWN, "this TSCF is shutting down");

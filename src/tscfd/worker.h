@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "core/pool.h"
+#include "tscfd/drain.h"
 #include "tscfd/listener.h"
 #include "tscfd/mailbox.h"
 #include "tscfd/same_identity.h"
@@ -55,6 +56,7 @@ struct worker {
 	unsigned connection_count; /* lanes of all sessions */
 	uint32_t next_id;
 	bool stopping;
+	struct drain drain;
 	struct counters closed; /* of sessions that are gone */
 	uint64_t handshakes, handshake_failures[TLS_FAILURE_COUNT];
 	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* first messages, by result */

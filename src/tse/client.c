@@ -56,7 +56,7 @@ static void tell(struct client *client)
 static void progress(struct connection *connection, enum traversal_cause if_silent)
 {
 	struct client *client = connection->pool->owner;
-	if (connection == client->current)
+	if (connection == client->current || connection == client->move.next)
 		return;
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_PROGRESS,
 				      .step = connection->step,
@@ -71,6 +71,8 @@ static void ready(struct connection *connection)
 		client_renegotiate(client);
 		return;
 	}
+	if (move_ready(client, connection))
+		return;
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESULT,
 				      .step = connection->step,
 				      .outcome = TRAVERSAL_PASSED,
@@ -97,6 +99,8 @@ static void connection_failed(
 		client_lose(client, &told);
 		return;
 	}
+	if (move_failed(client, connection, told.why.text))
+		return;
 	if (failure->outcome != TRAVERSAL_SKIPPED) {
 		client->failure = told;
 		log_line(LOG_WARNING, "no tunnel: step %s: %s",
@@ -121,6 +125,10 @@ static void connection_failed(
 static void on_envelope(struct connection *connection, const struct envelope *envelope)
 {
 	struct client *client = connection->pool->owner;
+	if (move_is_former(client, connection) && envelope->type != ENVELOPE_CONTROL) {
+		tunnel_receive(&client->tunnel, &connection->lane, envelope);
+		return;
+	}
 	if (connection != client->current)
 		return; /* before we have asked for anything */
 	if (plain_takes(client, envelope))
@@ -330,7 +338,7 @@ static void set_targets(struct client *client)
 		const char *target = probing_target(&client->probing[step], &why_not);
 		traversal_set_target(&client->traversal, step, target, why_not);
 	}
-	connection_describe(client->config, text);
+	connection_describe(&client->config->servers, text);
 	traversal_set_target(&client->traversal, TRAVERSAL_TLS, text, TRAVERSAL_CAUSE_NONE);
 	bool none = client->config->proxy && strcmp(client->config->proxy, "none") == 0;
 	traversal_set_target(&client->traversal, TRAVERSAL_PROXY, none ? NULL : text,
@@ -373,6 +381,7 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 	set_targets(client);
 
 	lanes_init(client);
+	move_init(client);
 	ev_timer_init(&client->traversal_timer, on_traversal_timer, 0., 0.);
 	ev_prepare_init(&client->reap, on_reap);
 	client->traversal_timer.data = client->reap.data = client;
@@ -426,6 +435,7 @@ void client_fini(struct client *client)
 {
 	ev_prepare_stop(client->loop, &client->reap);
 	lanes_fini(client);
+	move_fini(client);
 	connections_reap(&client->pool);
 	tls_session_free(client->pool.session);
 	if (client->tun) {

@@ -20,6 +20,7 @@
 #include "tse/connection.h"
 #include "tse/lanes.h"
 #include "tse/launch.h"
+#include "tse/move.h"
 #include "tse/plain.h"
 #include "tse/probing.h"
 #include "tse/steer.h"
@@ -85,6 +86,7 @@ struct client {
 	struct connection *current;               /* carries the tunnel, or will */
 	struct lanes lanes;                       /* further ones that do */
 	struct plain plain;                       /* for servers that know TS 24.322 only */
+	struct move move;                         /* to another TSCF */
 	bool configured;                          /* it has a grant */
 	bool checking;                            /* traversal waits for a sign of life */
 	struct datapath datapath;

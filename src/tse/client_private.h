@@ -28,6 +28,8 @@ bool client_dial_again(struct client *client);
  * it: the connection in use is replaced by one with a full handshake.  False when
  * it was not resumed, or there is no memory. */
 bool client_shake_hands_again(struct client *client);
+/* Another TSCF has granted the tunnel in use: everybody is told. */
+void client_moved(struct client *client);
 /* That one is there. */
 void client_renegotiate(struct client *client);
 /* Says good-bye first, where there is somebody to say it to. */

@@ -19,6 +19,7 @@ enum { RESOLVERS_MAX = 8 };
 static void client_detach(struct client *client)
 {
 	ev_timer_stop(client->loop, &client->keepalive_timer);
+	move_abandon(client);
 	lanes_end(client);
 	plain_end(client);
 	tunnel_attach(&client->tunnel, NULL, client->tunnel.mtu, client->tunnel.offload);
@@ -36,7 +37,7 @@ void client_drop(struct client *client)
 
 void client_lose(struct client *client, const struct client_failure *failure)
 {
-	if (!client->current || client->stopped)
+	if (!client->current || client->stopped || move_reverted(client, failure->why.text))
 		return;
 	bool was_up = client_is_up(client);
 	struct traversal_event event = {
@@ -127,6 +128,15 @@ bool client_shake_hands_again(struct client *client)
 	log_line(LOG_INFO, "the TSCF wants to see our certificate: a full handshake");
 	forget_session(client);
 	return client_dial_again(client);
+}
+
+void client_moved(struct client *client)
+{
+	keep_session(client);
+	client->up_since = clock_now();
+	client_set_kernel(client, TRAVERSAL_KERNEL_TUNNEL);
+	client->generation++;
+	client->changed(client->user);
 }
 
 void client_renegotiate(struct client *client)
@@ -248,6 +258,7 @@ void client_check_tunnel(struct client *client)
 
 void client_alive(struct client *client)
 {
+	move_confirmed(client);
 	if (!client_is_up(client))
 		client_came_up(client);
 	else if (client->checking)

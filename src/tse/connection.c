@@ -16,19 +16,24 @@ enum { PORTAL_US = 2000000 };
 /* 2026-11-01: a clock that shows less is wrong. */
 static const time_t program_made = 1793491200;
 
-void connection_describe(const struct tse_config *config, char text[CONNECTION_TARGET])
+void connection_describe(const struct config_endpoints *servers, char text[CONNECTION_TARGET])
 {
 	size_t at = 0;
 	text[0] = '\0';
-	for (size_t i = 0; i < config->servers.count && at < CONNECTION_TARGET; i++)
+	for (size_t i = 0; i < servers->count && at < CONNECTION_TARGET; i++)
 		at += (size_t)snprintf(text + at, CONNECTION_TARGET - at, "%s%s port %u",
-			i ? ", " : "", config->servers.items[i].host,
-			config->servers.items[i].port);
+			i ? ", " : "", servers->items[i].host, servers->items[i].port);
 }
 
-static const struct config_endpoint *server(const struct connection *connection)
+const struct config_endpoint *connection_server(const struct connection *connection)
 {
-	return &connection->pool->config->servers.items[connection->endpoint];
+	return &connection->servers->items[connection->endpoint];
+}
+
+/* The profile's own, of which we know addresses. */
+static bool is_of_profile(const struct connection *connection)
+{
+	return connection->servers == &connection->pool->config->servers;
 }
 
 /* --- failing -------------------------------------------------------------- */
@@ -67,7 +72,7 @@ static bool may_be_portal(const struct connection *connection)
 static bool look_for_portal(struct connection *connection)
 {
 	struct portal_settings settings = {
-		.host = server(connection)->host,
+		.host = connection_server(connection)->host,
 		.address =
 			connection->outer.version ? connection->outer : connection->pool->cached[0],
 		.mark = connection->pool->config->fwmark,
@@ -84,6 +89,9 @@ static void fail(struct connection *connection, const struct connection_failure 
 {
 	if (connection->ended)
 		return;
+	if (connection->servers == connection->pool->moved && !connection->joins &&
+		!connection->was_ready)
+		connection->pool->moved = NULL;
 	connection->failure = *failure;
 	reason_set(&connection->held, "%s", failure->words);
 	if (!look_for_portal(connection))
@@ -95,6 +103,7 @@ static void fail(struct connection *connection, const struct connection_failure 
 static void on_opened(struct lane *lane)
 {
 	struct connection *connection = connection_of(lane);
+	connection->was_ready = true;
 	connection->events->ready(connection);
 }
 
@@ -187,7 +196,7 @@ static const struct lane_events lane_events = {
 static void start_tls(struct connection *connection, int fd)
 {
 	struct connection_pool *pool = connection->pool;
-	const char *host = server(connection)->host;
+	const char *host = connection_server(connection)->host;
 	const char *sni = pool->config->sni ? pool->config->sni : host;
 	struct tls *tls;
 
@@ -236,7 +245,7 @@ static struct connection_failure dial_failure_of(const struct dial_result *resul
 static void remember_addresses(struct connection *connection)
 {
 	struct address found[CONNECTION_CACHED];
-	if (connection->joins)
+	if (connection->joins || !is_of_profile(connection))
 		return;
 	size_t count = dial_addresses(connection->dial, found, CONNECTION_CACHED);
 	if (count == 0)
@@ -262,7 +271,7 @@ static void on_dialed(void *user, const struct dial_result *result)
 	connection->outer = result->address;
 	connection->outer_port = result->port;
 	snprintf(connection->target, sizeof(connection->target), "%s (%s) port %u",
-		server(connection)->host, address_format(&connection->outer, text),
+		connection_server(connection)->host, address_format(&connection->outer, text),
 		connection->outer_port);
 	start_tls(connection, result->fd);
 }
@@ -277,12 +286,11 @@ static int dial_directly(struct connection *connection)
 {
 	struct connection_pool *pool = connection->pool;
 	struct dial_settings settings = {
-		.endpoints =
-			connection->joins ? &connection->join_endpoints : &pool->config->servers,
+		.endpoints = connection->joins ? &connection->join_endpoints : connection->servers,
 		.mark = pool->config->fwmark,
 		.timeout = time_for(pool->config->tls_timeout),
 		.cached = pool->cached,
-		.cached_count = pool->cached_count,
+		.cached_count = is_of_profile(connection) ? pool->cached_count : 0,
 	};
 	return dial_start(&connection->dial, pool->loop, &settings, on_dialed, connection);
 }
@@ -347,7 +355,7 @@ static void on_proxy_dialed(void *user, const struct proxy_dial_result *result)
 	connection->outer = result->address;
 	connection->outer_port = result->port;
 	if (result->failure == PROXY_GATEWAY && !connection->joins &&
-		connection->endpoint + 1 < connection->pool->config->servers.count) {
+		connection->endpoint + 1 < connection->servers->count) {
 		connection->endpoint++; /* the proxy works; this TSCF does not */
 		if (connect_by_proxy(connection) == 0)
 			return;
@@ -358,7 +366,7 @@ static void on_proxy_dialed(void *user, const struct proxy_dial_result *result)
 		return;
 	}
 	snprintf(connection->target, sizeof(connection->target), "%s port %u through %s",
-		server(connection)->host, server(connection)->port,
+		connection_server(connection)->host, connection_server(connection)->port,
 		proxy_url_format(&connection->proxy, proxy));
 	start_tls(connection, result->fd);
 }
@@ -368,8 +376,8 @@ static int connect_by_proxy(struct connection *connection)
 	struct connection_pool *pool = connection->pool;
 	struct proxy_dial_settings settings = {
 		.proxy = &connection->proxy,
-		.host = server(connection)->host,
-		.port = server(connection)->port,
+		.host = connection_server(connection)->host,
+		.port = connection_server(connection)->port,
 		.mark = pool->config->fwmark,
 		.timeout = time_for(pool->config->proxy_timeout),
 		.user = pool->config->proxy_user,
@@ -405,8 +413,8 @@ static int find_proxy(struct connection *connection)
 	struct proxy_find_settings settings = {
 		.configured = pool->config->proxy,
 		.session = pool->session_proxy,
-		.host = server(connection)->host,
-		.port = server(connection)->port,
+		.host = connection_server(connection)->host,
+		.port = connection_server(connection)->port,
 		.timeout = pool->config->proxy_timeout / 2,
 	};
 	return proxy_find_start(
@@ -415,8 +423,8 @@ static int find_proxy(struct connection *connection)
 
 /* --- life ----------------------------------------------------------------- */
 
-struct connection *connection_start(struct connection_pool *pool, enum traversal_step step,
-	const struct connection_events *events)
+struct connection *connection_start_at(struct connection_pool *pool, enum traversal_step step,
+	const struct config_endpoints *servers, const struct connection_events *events)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	if (!connection)
@@ -425,12 +433,20 @@ struct connection *connection_start(struct connection_pool *pool, enum traversal
 	connection->step = step;
 	connection->events = events;
 	connection->started = clock_now();
-	connection_describe(pool->config, connection->target);
+	connection->servers = servers;
+	connection_describe(servers, connection->target);
 	int error = step == TRAVERSAL_TLS ? dial_directly(connection) : find_proxy(connection);
 	if (error == 0)
 		return connection;
 	free(connection);
 	return NULL;
+}
+
+struct connection *connection_start(struct connection_pool *pool, enum traversal_step step,
+	const struct connection_events *events)
+{
+	return connection_start_at(
+		pool, step, pool->moved ? pool->moved : &pool->config->servers, events);
 }
 
 struct connection *connection_join(
@@ -443,6 +459,7 @@ struct connection *connection_join(
 	connection->step = like->step;
 	connection->events = events;
 	connection->started = clock_now();
+	connection->servers = like->servers;
 	connection->endpoint = like->endpoint;
 	connection->proxy = like->proxy;
 	connection->joins = true;

@@ -34,6 +34,9 @@ struct connection_pool {
 	/* Offered by new connections, which will show a resume token or a join key:
 	 * without one a TSCF wants to see our certificate.  Owned by the client; NULL: none. */
 	struct tls_session *session;
+	/* Where a TSCF has sent us, tried before the profile's servers, once.
+	 * Borrowed; NULL: nowhere. */
+	const struct config_endpoints *moved;
 	struct connection *ended; /* to be freed when the loop turns */
 	void *owner;              /* of the events */
 };
@@ -67,9 +70,10 @@ struct connection {
 	struct proxy_url proxy;
 	struct portal *portal;
 	struct lane lane;
-	bool has_lane, ended;
-	size_t endpoint;      /* of the profile's servers */
-	struct address outer; /* what TCP is connected to: TSCF or proxy */
+	bool has_lane, was_ready, ended;
+	const struct config_endpoints *servers; /* to choose from; borrowed */
+	size_t endpoint;                        /* which of them */
+	struct address outer;                   /* what TCP is connected to: TSCF or proxy */
 	uint16_t outer_port;
 	char target[CONNECTION_TARGET]; /* for people */
 	uint64_t started;               /* us */
@@ -86,6 +90,9 @@ struct connection {
  * memory. */
 struct connection *connection_start(struct connection_pool *pool, enum traversal_step step,
 	const struct connection_events *events);
+/* The same, to one of these servers instead. */
+struct connection *connection_start_at(struct connection_pool *pool, enum traversal_step step,
+	const struct config_endpoints *servers, const struct connection_events *events);
 /* One more on the path of `like`, which is ready: through the same proxy or to
  * the same address. */
 struct connection *connection_join(
@@ -95,8 +102,10 @@ void connection_end(struct connection *connection);
 /* Frees what has ended; not from within an event. */
 void connections_reap(struct connection_pool *pool);
 
-/* What the profile would have each step try: "tscf.example port 443". */
-void connection_describe(const struct tse_config *config, char text[CONNECTION_TARGET]);
+/* "tscf.example port 443", or several. */
+void connection_describe(const struct config_endpoints *servers, char text[CONNECTION_TARGET]);
+/* Whom this one is for. */
+const struct config_endpoint *connection_server(const struct connection *connection);
 /* The connection as an owner of a lane. */
 static inline struct connection *connection_of(struct lane *lane)
 {

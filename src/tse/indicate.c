@@ -213,7 +213,7 @@ static json_t *tscf_json(const struct client *client)
 	char text[ADDRESS_TEXT_MAX];
 	const struct connection *current = client->current;
 	const struct config_endpoint *server =
-		&client->config->servers.items[current ? current->endpoint : 0];
+		current ? connection_server(current) : &client->config->servers.items[0];
 	return json_pack("{s:s, s:s, s:i, s:s}", "host", server->host, "address",
 		current && current->outer.version ? address_format(&current->outer, text) : "",
 		"port", (int)server->port, "name", client->grant.software);

@@ -286,6 +286,8 @@ static void on_response(struct client *client, const struct control_message *mes
 		if (client_shake_hands_again(client))
 			return;
 	}
+	if (message->result == RESULT_SHUTTING_DOWN && move_redirected(client, message))
+		return;
 	struct client_failure failure = refusal_of(message->result);
 	char text[CLIENT_TEXT] = "", again[40] = "";
 	if (control_has(message, TAG_REASON))
@@ -382,6 +384,16 @@ static void unexpected(struct client *client)
 	counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 }
 
+/* Changed values are not taken from it: this version knows "move" alone. */
+static void on_update(struct client *client, const struct control_message *message)
+{
+	bool leave = control_has(message, TAG_RESULT) && message->result == RESULT_SHUTTING_DOWN;
+	if (leave || control_has(message, TAG_OTHER_TSCF))
+		move_asked(client, message);
+	else
+		unexpected(client);
+}
+
 static void on_message(
 	struct client *client, struct lane *lane, const struct control_message *message)
 {
@@ -405,10 +417,12 @@ static void on_message(
 		if (!lanes_answered(client, lane, message))
 			unexpected(client);
 		return;
+	case CONTROL_CONFIGURATION_UPDATE:
+		on_update(client, message);
+		return;
 	case CONTROL_CONFIGURATION_REQUEST:
 	case CONTROL_JOIN_REQUEST:
 	case CONTROL_RELEASE_RESPONSE:
-	case CONTROL_CONFIGURATION_UPDATE:
 		unexpected(client);
 		return;
 	}
