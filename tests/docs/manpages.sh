@@ -188,7 +188,26 @@ test_references() {
 	done < <(sed -nE 's/^\.Xr ((tse|tsc)[a-z.-]*) ([0-9]).*/\1 \3/p' "$SOURCE"/man/*.[1-9] | sorted)
 }
 
+# The protocol's page knows every kind, tag and result that the code knows, and
+# each page is installed.
+test_protocol() {
+	local page=$SOURCE/man/tscf.7 header=$SOURCE/src/core/control.h file
+	is "$(sed -nE 's/^[[:space:]]*TAG_[A-Z0-9_]+ = (0x[0-9a-f]{2}),$/\1/p' "$header" | sorted | xargs)" \
+		"$(sed -nE '/^\.Ss Tags/,/^\.Ss Results/s/^\.It (0x.*)/\1/p' "$page" |
+			tr -d '+,' | xargs -n 1 | sorted | xargs)" "tscf(7): its tags are those of the code"
+	is "$(sed -nE 's/^[[:space:]]*CONTROL_[A-Z]+_(REQUEST|RESPONSE|UPDATE) = ([0-9]),$/\2/p' "$header" | xargs)" \
+		"$(sed -nE 's/^\.It ([0-9]+) Ta [A-Z].* Ta (TSE|TSCF|both) .*/\1/p' "$page" | xargs)" \
+		"tscf(7): and its messages"
+	is "$(sed -nE 's/^[[:space:]]*RESULT_[A-Z_]+ = ([0-9]+),.*/\1/p' "$header" | xargs)" \
+		"$(sed -nE '/^\.Ss Results/,/^\.Ss A/s/^\.It ([0-9]+) Ta .*/\1/p' "$page" | xargs)" \
+		"tscf(7): and its results"
+	for file in "$SOURCE"/man/*.[1-9]; do
+		like "$(cat "$SOURCE/man/local.mk")" "man/${file##*/}( |$)" "${file##*/} is installed"
+	done
+}
+
 test_lint
+test_protocol
 test_references
 test_options
 test_keys tse_config.c tse.conf.5 tse.conf.example
