@@ -5,12 +5,14 @@ if CLIENT
 check_PROGRAMS += tests/bench/null/tse
 tests_bench_null_tse_SOURCES = tests/bench/null_tls.c
 tests_bench_null_tse_LDADD = $(tse_OBJECTS) $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
+EXTRA_tests_bench_null_tse_DEPENDENCIES = tse$(EXEEXT)
 endif
 
 if SERVER
 check_PROGRAMS += tests/bench/null/tscfd
 tests_bench_null_tscfd_SOURCES = tests/bench/null_tls.c
 tests_bench_null_tscfd_LDADD = $(tscfd_OBJECTS) $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
+EXTRA_tests_bench_null_tscfd_DEPENDENCIES = tscfd$(EXEEXT)
 endif
 
 # An experiment, which needs liburing: make tests/bench/uring

@@ -177,7 +177,7 @@ stream runs, up and then down.  CPU of the machine has iperf3, kernel threads an
 else ran in it.  Memory is the proportional set size of a side's processes, after the load.
 wireguard's start includes `wg` and `ip`, by which it is configured."""
 ELSEWHERE = ("Handshakes per second, memory per tunnel and reconnections are measured by "
-             "tests/bench/many.")
+             "tests/bench/many.sh.")
 
 
 def heading(machine, results):
