@@ -14,10 +14,12 @@
 enum {
 	SMALL_SLOTS = 4096,
 	BIG_SLOTS = 192,
-	TUN_READS = 128,            /* packets per wake-up */
-	TUN_OCTETS = 512 * 1024,    /* and octets, whichever comes first */
-	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
-	RECORD_WORTH = 1200,        /* realtime per lane that had better share a record */
+	TUN_READS = 128,         /* packets per wake-up */
+	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
+	PUSH_OCTETS = 64 * 1024, /* encrypted between two looks at the socket */
+	RECORD_WORTH = 1200,     /* realtime per lane that had better share a record */
+	ICMP_RATE = 1000,        /* errors per second, as Linux limits its own (RFC 4443 2.4 (f)) */
+	ICMP_BURST = 50,
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
 	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
@@ -410,7 +412,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 	}
 	if (!tunnel) {
 		drop(datapath, why);
-		if (answer)
+		if (answer && rate_limit_pass(&datapath->icmp, now, ICMP_RATE, ICMP_BURST))
 			write_answer(datapath, answer);
 		return;
 	}

@@ -17,6 +17,7 @@
 
 #include "core/control.h"
 #include "core/lane_demand.h"
+#include "core/rate_limit.h"
 #include "core/sched.h"
 #include "delivery.h"
 #include "io/tun.h"
@@ -64,11 +65,12 @@ struct datapath {
 	struct tunnel *pending;    /* tunnels with packets and a ready lane */
 	uint64_t flow_key;         /* for packet_flow() */
 	struct address own4, own6; /* source of ICMP errors */
+	struct rate_limit icmp;    /* and how many of them */
 	struct counters counters;  /* of packets that belong to no tunnel */
 	struct delivery delivery;  /* from the lanes to the TUN */
 	struct lane_scratch scratch;
 	struct stage stage;
-	/* ICMP errors and segments that are written back to the TUN. */
+	/* ICMP errors that are written back to the TUN. */
 	uint8_t answer[LANE_HEADROOM + CONTROL_MTU_MIN];
 	uint8_t control[DATAPATH_CONTROL];
 };

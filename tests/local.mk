@@ -93,6 +93,7 @@ UNIT_TESTS = \
 	tests/unit/test_playout \
 	tests/unit/test_pool \
 	tests/unit/test_question \
+	tests/unit/test_rate_limit \
 	tests/unit/test_sched \
 	tests/unit/test_sched_bulk \
 	tests/unit/test_segment \
@@ -190,6 +191,8 @@ tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_pool_LDADD = $(UNIT_LDADD)
 tests_unit_test_question_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_question_LDADD = $(UNIT_LDADD)
+tests_unit_test_rate_limit_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rate_limit_LDADD = $(UNIT_LDADD)
 tests_unit_test_sched_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_LDADD = $(UNIT_LDADD)
 tests_unit_test_sched_bulk_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -96,6 +96,8 @@ libcore_a_SOURCES = \
 	src/core/pool_restore.c \
 	src/core/question.c \
 	src/core/question.h \
+	src/core/rate_limit.c \
+	src/core/rate_limit.h \
 	src/core/reason.c \
 	src/core/reason.h \
 	src/core/sched.c \

@@ -179,6 +179,16 @@ test_icmp_down() {
 		in_ns core timeout 5 "$LAB_DIR/transfer" udp "$(inner 6)" 9 1 100
 }
 
+# Who asks for nobody very often gets few answers.
+test_icmp_limit() {
+	local output errors
+	output=$(in_ns core ping -n -q -c 3000 -l 3000 -W 0.5 10.64.77.77 2>&1 || true)
+	errors=$(sed -n 's/.* +\([0-9]*\) errors.*/\1/p' <<<"$output")
+	diag "3,000 pings to nobody at once: ${errors:-0} errors"
+	at_least 1500 "${errors:-9999}" "3,000 pings to nobody at once get far less errors than that"
+	at_least "${errors:-0}" 20 "but some"
+}
+
 session_count() {
 	lab_tscfctl -j sessions | jq '.sessions | length'
 }
@@ -285,6 +295,7 @@ lab_tse_up alice >/dev/null
 test_prefix
 test_icmp_up
 test_icmp_down
+test_icmp_limit
 test_absent
 lab_tse_up alice -o tunnel.mtu="$narrow" >/dev/null
 test_mss
