@@ -55,6 +55,8 @@ tse_SOURCES = \
 	src/tse/remember.h \
 	src/tse/report.c \
 	src/tse/report.h \
+	src/tse/stall.c \
+	src/tse/stall.h \
 	src/tse/steer.c \
 	src/tse/steer.h \
 	src/tse/steer_policy.c \

@@ -298,6 +298,15 @@ static void begin_on_new_network(struct traversal *traversal)
 	traversal_begin(traversal, survived ? TRAVERSAL_PATH_NONE : traversal->last);
 }
 
+static void fall_silent(struct traversal *traversal)
+{
+	if (!traversal->silent)
+		traversal->silent_since = traversal->now;
+	traversal->silent = true;
+	traversal->no_network = false;
+	traversal_act(traversal, (struct traversal_action){.kind = TRAVERSAL_CHECK_TUNNEL});
+}
+
 static void on_network(struct traversal *traversal)
 {
 	traversal->moved = true;
@@ -305,13 +314,8 @@ static void on_network(struct traversal *traversal)
 	traversal->proxy_stands = traversal->direct_works = false;
 	traversal->captive_tries = 0;
 	backoff_reset(&traversal->backoff);
-	if (traversal->confirmed) {
-		if (!traversal->silent)
-			traversal->silent_since = traversal->now;
-		traversal->silent = true;
-		traversal->no_network = false;
-		traversal_act(traversal, (struct traversal_action){.kind = TRAVERSAL_CHECK_TUNNEL});
-	}
+	if (traversal->confirmed)
+		fall_silent(traversal);
 	/* One change comes as several events; and a network that never rests
 	 * shall not keep a verdict from being reached. */
 	if (traversal->running && traversal->abandoned >= TRAVERSAL_ABANDON_US) {
@@ -323,6 +327,15 @@ static void on_network(struct traversal *traversal)
 		abandon(traversal);
 		begin_on_new_network(traversal);
 	}
+}
+
+/* As after a change of the network that we cannot see. */
+static void on_stalled(struct traversal *traversal)
+{
+	if (!traversal->confirmed || traversal->silent)
+		return;
+	fall_silent(traversal);
+	traversal_begin(traversal, traversal->path);
 }
 
 static void on_kick(struct traversal *traversal)
@@ -472,6 +485,9 @@ static void dispatch(struct traversal *traversal, const struct traversal_event *
 	case TRAVERSAL_EVENT_NETWORK:
 	case TRAVERSAL_EVENT_RESUME:
 		on_network(traversal);
+		return;
+	case TRAVERSAL_EVENT_STALLED:
+		on_stalled(traversal);
 		return;
 	case TRAVERSAL_EVENT_MEDIA_STARTED:
 		on_media(traversal, true, traversal->now);

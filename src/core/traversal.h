@@ -176,6 +176,7 @@ enum traversal_event_kind {
 	TRAVERSAL_EVENT_REPORT,
 	TRAVERSAL_EVENT_NETWORK, /* another network: link, address or route changed */
 	TRAVERSAL_EVENT_RESUME,  /* from suspend */
+	TRAVERSAL_EVENT_STALLED, /* a call goes on, and nothing of it arrives any more */
 	TRAVERSAL_EVENT_MEDIA_STARTED,
 	TRAVERSAL_EVENT_MEDIA_STOPPED,
 	TRAVERSAL_EVENT_TUNNEL_CONFIRMED, /* the TSCF has answered through the path in use */

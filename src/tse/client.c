@@ -425,8 +425,10 @@ void client_stop(struct client *client, enum exit_status outcome)
 		client_drop(client);
 	plain_end(client);
 	ev_timer_stop(client->loop, &client->traversal_timer);
-	if (client->tun)
+	if (client->tun) {
 		ev_timer_stop(client->loop, &client->media_timer);
+		stall_rest(client);
+	}
 	tell(client);
 	ev_break(client->loop, EVBREAK_ALL);
 }

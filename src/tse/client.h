@@ -19,6 +19,7 @@
 #include "io/sock_destroy.h"
 #include "tse/connection.h"
 #include "tse/lanes.h"
+#include "tse/stall.h"
 #include "tse/launch.h"
 #include "tse/move.h"
 #include "tse/plain.h"
@@ -84,6 +85,7 @@ struct client {
 	struct connection_pool pool;
 	struct connection *pending[CLIENT_PATHS]; /* steps 2 and 3 */
 	struct connection *current;               /* carries the tunnel, or will */
+	struct stall stall;
 	struct lanes lanes;                       /* further ones that do */
 	struct plain plain;                       /* for servers that know TS 24.322 only */
 	struct move move;                         /* to another TSCF */

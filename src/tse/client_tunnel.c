@@ -374,6 +374,7 @@ static void on_media(struct tunnel *tunnel)
 	struct client *client = tunnel->owner;
 	client->media = true;
 	lanes_watch(client);
+	stall_watch(client);
 	client_set_timer(
 		client->loop, &client->media_timer, clock_now() + MEDIA_QUIET_US, clock_now());
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STARTED});
@@ -389,6 +390,7 @@ static void on_media_timer(struct ev_loop *loop, struct ev_timer *watcher, int e
 		return;
 	}
 	ev_timer_stop(loop, watcher);
+	stall_rest(client);
 	client->media = false;
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STOPPED,
 				      .last_media = client->tunnel.last_media});
@@ -452,6 +454,7 @@ int client_start_datapath(struct client *client, struct reason *why)
 		return error;
 	}
 	ev_timer_init(&client->keepalive_timer, on_keepalive_timer, 0., 0.);
+	stall_init(client);
 	ev_timer_init(&client->media_timer, on_media_timer, 0., 0.);
 	client->keepalive_timer.data = client->media_timer.data = client;
 	client->datapath.policy.realtime_budget = client->config->realtime_budget;

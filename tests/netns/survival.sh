@@ -126,6 +126,17 @@ b_goes() {
 	in_ns ue ip link set wlan down
 }
 
+# The firewall forgets all connections that there are, and drops what it does not
+# know, without a word; new ones pass.
+forget() {
+	local port
+	for port in $(in_ns ue ss -H -t -n state established 'dport = :443' |
+		awk '{ sub(/.*:/, "", $3); print $3 }'); do
+		in_ns access nft "insert rule inet firewall forward tcp sport $port drop"
+		in_ns access nft "insert rule inet firewall forward tcp dport $port drop"
+	done
+}
+
 proxy_restarts() {
 	lab_stop tinyproxy KILL || true
 	tinyproxy_start
@@ -163,6 +174,8 @@ a_comes_back
 during_call 2 200 "the way out is A again, B's proxy still there" move_to_a
 during_call 4 400 "B is gone" b_goes
 check "the tunnel is direct" wait_for 3 transport_is direct
+during_call 8 3000 "the firewall forgets the connections" forget
+firewall
 during_call 3 400 "the machine was asleep" wake_up
 check "the log says that it was" wait_for 2 has_woken
 check "the tunnel is up" wait_for 5 transport_is direct

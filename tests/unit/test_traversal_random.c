@@ -374,6 +374,13 @@ static void change_network(struct world *world)
 	feed(world, &event);
 }
 
+static void stall(struct world *world)
+{
+	if (world->confirmed && world->silent_since == TRAVERSAL_NEVER)
+		world->silent_since = world->now;
+	feed(world, &(struct traversal_event){.kind = TRAVERSAL_EVENT_STALLED});
+}
+
 static void lose_tunnel(struct world *world)
 {
 	struct traversal_event event = {
@@ -452,7 +459,10 @@ static void happen(struct world *world)
 			send(world, TRAVERSAL_EVENT_TUNNEL_ALIVE);
 		return;
 	case 6:
-		send(world, TRAVERSAL_EVENT_PROGRESS);
+		if (one_in(world, 40))
+			stall(world);
+		else
+			send(world, TRAVERSAL_EVENT_PROGRESS);
 		return;
 	case 7:
 	case 8:

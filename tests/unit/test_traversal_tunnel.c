@@ -204,6 +204,11 @@ static void test_new_network(void)
 			   "100.4 proxy passed | kernel unreachable, cancel tls, use proxy\n"
 			   "100.5 confirmed | kernel tunnel, "
 			   "publish tunnel-proxy/unknown/resumed\n"},
+		{"with media, and nothing of it arrives", "no-nat",
+			UP "99 media on | \n"
+			   "100 stalled | check, start tls, start sip\n"
+			   "100.1 tls passed | timer 100.25\n"
+			   "100.25 timer | kernel unreachable, use tls\n"},
 		{"with media, alive after all", "no-nat",
 			UP "99 media on | \n"
 			   "100 network | check, start tls, start proxy, start sip\n"

@@ -93,6 +93,7 @@ static bool parse_event(char *words[WORDS], struct traversal_event *event)
 		{"start", TRAVERSAL_EVENT_START},
 		{"network", TRAVERSAL_EVENT_NETWORK},
 		{"resume", TRAVERSAL_EVENT_RESUME},
+		{"stalled", TRAVERSAL_EVENT_STALLED},
 		{"confirmed", TRAVERSAL_EVENT_TUNNEL_CONFIRMED},
 		{"alive", TRAVERSAL_EVENT_TUNNEL_ALIVE},
 		{"lost", TRAVERSAL_EVENT_TUNNEL_LOST},
