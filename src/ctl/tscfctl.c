@@ -122,6 +122,25 @@ static void print_expiry(const json_t *answer)
 			words_duration((double)(when - now), text));
 }
 
+/* How evenly they work; of one there is nothing to compare. */
+static void print_workers(const json_t *workers)
+{
+	const json_t *worker;
+	size_t index;
+	if (json_array_size(workers) < 2)
+		return;
+	json_array_foreach(workers, index, worker)
+	{
+		const json_t *counters = json_object_get(worker, "counters");
+		char name[32], tunnels[WORDS_MAX], up[WORDS_MAX], down[WORDS_MAX];
+		snprintf(name, sizeof(name), "worker %zu", index);
+		words_row(name, "%s tunnels, %s packets from UEs, %s to UEs",
+			words_count(member_count(worker, "tunnels"), tunnels),
+			words_count(member_count(counters, "packets_up"), up),
+			words_count(member_count(counters, "packets_down"), down));
+	}
+}
+
 static void print_status(const json_t *answer)
 {
 	char text[WORDS_MAX];
@@ -145,6 +164,7 @@ static void print_status(const json_t *answer)
 	words_traffic("from UEs", counters, "packets_up", "octets_up");
 	words_traffic("to UEs", counters, "packets_down", "octets_down");
 	words_drops(counters);
+	print_workers(json_object_get(answer, "per_worker"));
 	json_array_foreach(json_object_get(answer, "warnings"), index, warning)
 		words_row("warning", "%s", json_string_value(warning));
 }

@@ -75,11 +75,14 @@ static json_t *merge_status(struct admin *admin, json_t *const *answers, size_t 
 		warnings);
 	if (admin->draining)
 		json_object_set_new(status, "draining", json_true());
-	json_t *sum = json_object();
-	for (size_t i = 0; i < count; i++)
+	json_t *sum = json_object(), *each = json_array();
+	for (size_t i = 0; i < count; i++) {
 		add_numbers(sum, answers[i]);
+		json_array_append_new(each, json_deep_copy(answers[i]));
+	}
 	json_object_update(status, sum);
 	json_decref(sum);
+	json_object_set_new(status, "per_worker", each);
 	return status;
 }
 

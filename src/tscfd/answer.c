@@ -141,20 +141,24 @@ static bool belongs_to_token_owner(struct session *session, const struct control
 	return true;
 }
 
-/* The same for a fresh lease: at home a client finds the one that it had last;
- * where nothing is left, the next worker may have something in its share. */
-bool answer_goes_to_next_worker(struct session *session, const uint8_t instance[CONTROL_INSTANCE])
+/* The same for a fresh lease, which a client finds at home if it had one. */
+bool answer_goes_home(struct session *session, const uint8_t instance[CONTROL_INSTANCE])
 {
 	const struct worker *worker = session->worker;
-	if (!session->at_home) {
-		session->at_home = true;
-		unsigned home = worker_of_client(worker->group, session->identity, instance);
-		if (home == worker->index)
-			return false;
-		session_pass_on(session, home);
-		return true;
-	}
-	if (session->exhausted == 0 || session->exhausted >= worker->count)
+	if (session->at_home)
+		return false;
+	session->at_home = true;
+	unsigned home = worker_of_client(worker->group, session->identity, instance);
+	if (home == worker->index)
+		return false;
+	session_pass_on(session, home);
+	return true;
+}
+
+bool answer_goes_to_next_worker(struct session *session)
+{
+	const struct worker *worker = session->worker;
+	if (++session->exhausted >= worker->count)
 		return false;
 	session_pass_on(session, (worker->index + 1) % worker->count);
 	return true;
@@ -257,7 +261,7 @@ static void configure(struct session *session, const struct control_message *req
 		return;
 	}
 	if (!lease) {
-		if (answer_goes_to_next_worker(session, instance))
+		if (answer_goes_home(session, instance))
 			return;
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
@@ -266,9 +270,8 @@ static void configure(struct session *session, const struct control_message *req
 		lease = pool_lease(worker->pool, session->identity, instance, now);
 	}
 	if (!lease) {
-		session->exhausted++;
 		identity_unclaim(worker->group, &session->claim);
-		if (answer_goes_to_next_worker(session, instance))
+		if (answer_goes_to_next_worker(session))
 			return;
 	}
 	if (!lease) {

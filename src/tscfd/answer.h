@@ -18,9 +18,12 @@ void answer_refuse(struct session *session, const struct control_message *reques
 /* What a plain client's first packet needs to know too (plain.c). */
 
 /* From within a first message that wants a fresh lease: hands the connection on,
- * home, where this client finds the lease that it had last, or, where nothing is
- * left, to the next worker.  False when this one is to answer. */
-bool answer_goes_to_next_worker(struct session *session, const uint8_t instance[CONTROL_INSTANCE]);
+ * home, where this client finds the lease that it had last.  False when this
+ * worker is to answer. */
+bool answer_goes_home(struct session *session, const uint8_t instance[CONTROL_INSTANCE]);
+/* The same when this worker has no lease left: to the next one, which may have
+ * some.  False when all were asked. */
+bool answer_goes_to_next_worker(struct session *session);
 /* One tunnel for each identity, if [pool] same-identity says so: claims it for this
  * session, which may resume `former` (or NULL).  False when it may not have one. */
 bool answer_claims_identity(struct session *session, const struct session *former);

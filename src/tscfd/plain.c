@@ -82,7 +82,7 @@ void plain_first(struct session *session, const struct envelope *envelope)
 		refuse(session, result, why);
 		return;
 	}
-	if (answer_goes_to_next_worker(session, no_instance))
+	if (answer_goes_home(session, no_instance))
 		return;
 	if (!answer_claims_identity(session, NULL)) {
 		refuse(session, RESULT_FORBIDDEN,
@@ -91,9 +91,8 @@ void plain_first(struct session *session, const struct envelope *envelope)
 	}
 	struct lease *lease = pool_lease(worker->pool, session->identity, no_instance, clock_now());
 	if (!lease) {
-		session->exhausted++;
 		identity_unclaim(worker->group, &session->claim);
-		if (!answer_goes_to_next_worker(session, no_instance))
+		if (!answer_goes_to_next_worker(session))
 			refuse(session, RESULT_NO_ADDRESS, "no inner address is left in the pool");
 		return;
 	}
