@@ -36,6 +36,7 @@ dist_check_SCRIPTS = \
 	tests/netns/survival.sh \
 	tests/netns/tls-rules.sh \
 	tests/netns/tools.sh \
+	tests/netns/workers.sh \
 	tests/docs/manpages.sh \
 	tests/docs/systemd.sh
 SHELL_TESTS = $(dist_check_SCRIPTS)
