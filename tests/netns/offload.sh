@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Large packets, in each direction and both families: TCP and UDP cross the
-# tunnel whole when both ends agreed; when they did not, they are cut before it
-# and put together behind it.  In every case each octet arrives as it was.
+# tunnel whole when both ends agreed; when one cannot, or is a plain TS 24.322
+# peer, they are cut before the tunnel and put together behind it.  In every case
+# each octet arrives as it was.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source-path=SCRIPTDIR
@@ -31,10 +32,11 @@ inner() {
 	echo "${address%/*}"
 }
 
-# Servers at alice's end too; her addresses stay when she reconnects.
+# Servers at alice's end too, at the addresses that she has now.
 serve_alice() {
 	local family
 	for family in 4 6; do
+		lab_stop "serve_alice$family" || true
 		lab_spawn ue "serve_alice$family" "$LAB_DIR/transfer" serve "$(inner "$family")" "$port"
 	done
 	wait_for 5 is_serving ue
@@ -75,7 +77,7 @@ measure() {
 	for name in "${names[@]}"; do
 		before+=("$(count tscfd "$name")")
 	done
-	check "offload = $mode, $1, IPv$2, $3: every octet arrives as it was" send "$@"
+	check "$mode, $1, IPv$2, $3: every octet arrives as it was" send "$@"
 	for name in "${names[@]}"; do
 		after+=("$(count tscfd "$name")")
 	done
@@ -101,7 +103,7 @@ udp_is() {
 # Both ends take super-packets.
 test_whole() {
 	local way family
-	mode=auto
+	mode='offload = auto'
 	for way in up down; do
 		for family in 4 6; do
 			measure "$way" "$family" tcp
@@ -113,10 +115,11 @@ test_whole() {
 	done
 }
 
-# The UE takes none: tscfd cuts what goes to it and merges what comes from it.
+# test_cut MODE: the UE takes none, so tscfd cuts what goes to it and merges what
+# comes from it.
 test_cut() {
 	local way family
-	mode=off
+	mode=$1
 	for way in up down; do
 		for family in 4 6; do
 			measure "$way" "$family" tcp
@@ -140,5 +143,14 @@ serve_alice
 test_whole
 lab_tse_down alice
 lab_tse_up alice -o tunnel.offload=off >/dev/null
-test_cut
+test_cut 'offload = off'
+is "$(count tse packets_cut) $(count tse packets_merged)" "0 0" "offload = off: tse does neither"
+lab_tse_down alice
+lab_stop tscfd
+lab_tscfd_start -o listen.plain=yes
+lab_tse_up alice -o tscf.peer=24322 >/dev/null
+serve_alice
+test_cut 'peer = 24322'
+at_least "$(count tse packets_cut)" 20000 "peer = 24322: tse cuts, too"
+at_least "$(count tse packets_merged)" 20000 "peer = 24322: and merges"
 tap_done
