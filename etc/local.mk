@@ -41,6 +41,7 @@ if SERVER
 dist_completions_DATA += etc/completion/tscfctl etc/completion/tscf-pki
 dist_examples_DATA += etc/tscfd.conf.example
 systemdsystemunit_DATA += etc/systemd/tscfd.service
+dist_systemdsystemunit_DATA += etc/systemd/tscfd.socket
 endif
 
 CLEANFILES += $(systemdsystemunit_DATA)

@@ -4,6 +4,8 @@ libio_a_CPPFLAGS = $(AM_CPPFLAGS) $(WOLFSSL_CFLAGS) $(LIBCRYPTO_CFLAGS) $(NL_CFL
 	$(CARES_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS) \
 	$(CURL_CFLAGS) $(PROXY_CFLAGS)
 libio_a_SOURCES = \
+	src/io/activation.c \
+	src/io/activation.h \
 	src/io/aead.c \
 	src/io/aead.h \
 	src/io/aead_libcrypto.c \

@@ -89,10 +89,31 @@ int listener_check_free(const struct config_endpoint *address, struct reason *wh
 	return 0;
 }
 
-int listener_open(
-	struct listener *listener, const struct config_endpoint *address, struct reason *why)
+static int find_handed(const struct activation *handed, const struct config_endpoint *address)
 {
-	int fd = bind_and_listen(address, true, why);
+	struct address parsed;
+	struct sockaddr_storage to;
+	if (!address_parse(&parsed, address->host))
+		return -1;
+	socket_address(&parsed, address->port, &to);
+	return activation_find(handed, &to);
+}
+
+bool listener_is_handed(const struct activation *handed, const struct config_endpoint *address)
+{
+	return find_handed(handed, address) >= 0;
+}
+
+int listener_open(struct listener *listener, const struct activation *handed,
+	const struct config_endpoint *address, struct reason *why)
+{
+	int shared = find_handed(handed, address), fd;
+	if (shared < 0) {
+		fd = bind_and_listen(address, true, why);
+	} else if ((fd = fcntl(shared, F_DUPFD_CLOEXEC, 0)) < 0) {
+		fd = -errno;
+		reason_set(why, "no descriptor for %s: %s", address->host, strerror(-fd));
+	}
 	if (fd < 0)
 		return fd;
 	listener->fd = fd;
@@ -147,10 +168,15 @@ void listener_start(struct listener *listener, struct ev_loop *loop,
 	ev_io_start(loop, &listener->watcher);
 }
 
-void listener_close(struct listener *listener)
+void listener_stop(struct listener *listener)
 {
 	if (listener->loop)
 		ev_io_stop(listener->loop, &listener->watcher);
+}
+
+void listener_close(struct listener *listener)
+{
+	listener_stop(listener);
 	close(listener->fd);
 	close(listener->reserve);
 }

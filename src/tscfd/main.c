@@ -39,6 +39,7 @@ struct tscfd {
 	struct netlink *netlink;
 	struct worker_group group;
 	struct state *state;
+	struct activation handed;
 	struct ev_loop *loop;
 	struct admin admin;
 	struct route_back route_back[2];
@@ -103,7 +104,8 @@ static int check_ports(const struct tscfd *tscfd, struct reason *why)
 	const struct config_endpoints *addresses = &tscfd->settings->config.addresses;
 	int error = 0;
 	for (size_t i = 0; !error && i < addresses->count; i++)
-		error = listener_check_free(&addresses->items[i], why);
+		if (!listener_is_handed(&tscfd->handed, &addresses->items[i]))
+			error = listener_check_free(&addresses->items[i], why);
 	return error;
 }
 
@@ -228,9 +230,19 @@ static void announce(const struct tscfd *tscfd)
 {
 	const struct tscfd_config *config = &tscfd->settings->config;
 	char four[PREFIX_TEXT_MAX], six[PREFIX_TEXT_MAX];
-	for (size_t i = 0; i < config->addresses.count; i++)
-		log_line(LOG_INFO, "listening on %s port %u", config->addresses.items[i].host,
-			config->addresses.items[i].port);
+	size_t handed = 0;
+	for (size_t i = 0; i < config->addresses.count; i++) {
+		const struct config_endpoint *at = &config->addresses.items[i];
+		bool given = listener_is_handed(&tscfd->handed, at);
+		log_line(LOG_INFO, "listening on %s port %u%s", at->host, at->port,
+			given ? ", a socket of the service manager" : "");
+		handed += given;
+	}
+	if (handed < tscfd->handed.count)
+		log_line(LOG_WARNING,
+			"%zu socket(s) of the service manager are no [listen] address, and are "
+			"not used: compare ListenStream= in tscfd.socket",
+			tscfd->handed.count - handed);
 	log_line(LOG_INFO,
 		"tscfd %s is ready: pool %s %s, interface %s, %u worker%s, AES-GCM by %s",
 		PACKAGE_VERSION, prefix_format(&config->ipv4, four),
@@ -286,6 +298,8 @@ static int run(struct tscfd *tscfd, struct reason *why)
 	}
 	for (unsigned i = 0; i < tscfd->group.count; i++)
 		worker_stop(&tscfd->group.workers[i]);
+	for (unsigned i = 0; i < tscfd->group.count; i++)
+		worker_join(&tscfd->group.workers[i]);
 	keeper_stop(&tscfd->keeper);
 	return error;
 }
@@ -351,6 +365,8 @@ static int start(struct tscfd *tscfd)
 			tscfd->settings->config.interface);
 		return fail(STATUS_PRIVILEGE, &why);
 	}
+	activation_take(&tscfd->handed);
+	tscfd->group.handed = &tscfd->handed;
 	tscfd->group.count = tscfd->settings->config.workers;
 	if (tscfd->group.count == 0)
 		tscfd->group.count = online_processors();
@@ -367,6 +383,7 @@ static int start(struct tscfd *tscfd)
 	error = run_daemon(tscfd, &why);
 	if (error)
 		log_line(LOG_ERR, "%s", why.text);
+	activation_close(&tscfd->handed);
 	notify_close();
 	log_close();
 	return error ? (int)status_of(error) : STATUS_OK;

@@ -3,6 +3,7 @@
 #include "tscfd/worker.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,7 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 
 	for (size_t i = 0; i < config->addresses.count; i++) {
 		struct listener *listener = &worker->listeners[worker->listener_count];
-		error = listener_open(listener, &config->addresses.items[i], why);
+		error = listener_open(listener, group->handed, &config->addresses.items[i], why);
 		if (error)
 			return error;
 		worker->listener_count++;
@@ -195,17 +196,13 @@ int worker_start(
 	return -error;
 }
 
-struct stop {
-	struct message message;
-	struct worker *worker;
-};
-
 static void stop_in_thread(struct message *message)
 {
-	struct worker *worker = ((struct stop *)message)->worker;
-	free(message);
+	struct worker *worker = (struct worker *)((char *)message - offsetof(struct worker, stop));
 	worker->stopping = true;
 	drain_end(worker);
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_stop(&worker->listeners[i]);
 	while (worker->sessions)
 		session_release(
 			worker->sessions, RESULT_SHUTTING_DOWN, "this TSCF is shutting down");
@@ -216,13 +213,14 @@ void worker_stop(struct worker *worker)
 {
 	if (!worker->started)
 		return;
-	struct stop *stop = calloc(1, sizeof(*stop));
-	if (!stop)
-		return;
-	stop->message.run = stop_in_thread;
-	stop->worker = worker;
-	mailbox_post(&worker->mailbox, &stop->message);
-	pthread_join(worker->thread, NULL);
+	worker->stop.run = stop_in_thread;
+	mailbox_post(&worker->mailbox, &worker->stop);
+}
+
+void worker_join(struct worker *worker)
+{
+	if (worker->started)
+		pthread_join(worker->thread, NULL);
 	worker->started = false;
 }
 

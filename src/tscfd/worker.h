@@ -28,6 +28,7 @@ struct worker_group {
 	_Atomic unsigned tunnels; /* for max-tunnels */
 	struct state *state;      /* borrowed; what outlives the process */
 	struct identity_table identities;
+	const struct activation *handed; /* borrowed; sockets of the service manager */
 };
 
 struct worker {
@@ -56,6 +57,7 @@ struct worker {
 	unsigned connection_count; /* lanes of all sessions */
 	uint32_t next_id;
 	bool stopping;
+	struct message stop;
 	struct drain drain;
 	struct counters closed; /* of sessions that are gone */
 	uint64_t handshakes, handshake_failures[TLS_FAILURE_COUNT];
@@ -75,9 +77,11 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
  * shift when one closes.  0 or -errno. */
 int worker_start(
 	struct worker *worker, struct mailbox *main_thread, void (*dying)(struct message *message));
-/* Tells every client that this TSCF is shutting down, stops the loop, joins
- * the thread. */
+/* Accepts no more connections, tells every client that this TSCF is shutting
+ * down, and stops the loop, soon. */
 void worker_stop(struct worker *worker);
+/* Waits until that is done. */
+void worker_join(struct worker *worker);
 void worker_fini(struct worker *worker);
 
 /* The worker whose lease this resume token names; the one at which a client

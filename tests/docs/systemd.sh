@@ -25,7 +25,8 @@ cc -std=gnu11 -D_GNU_SOURCE -O2 -o "$LAB_DIR/notify_socket" "$SOURCE/tests/docs/
 make_units() {
 	local unit
 	mkdir "$LAB_DIR/units"
-	cp "$SOURCE/etc/systemd/tse-tunnel.target" "$LAB_DIR/units"
+	cp "$SOURCE/etc/systemd/tse-tunnel.target" "$SOURCE/etc/systemd/tscfd.socket" \
+		"$LAB_DIR/units"
 	for unit in tse@.service tscfd.service; do
 		sed "s,@sbindir@,$BUILD," "$SOURCE/etc/systemd/$unit.in" >"$LAB_DIR/units/$unit"
 	done
@@ -38,7 +39,7 @@ verify() {
 
 test_units() {
 	local unit
-	for unit in tse@.service tscfd.service tse-tunnel.target; do
+	for unit in tse@.service tscfd.service tscfd.socket tse-tunnel.target; do
 		if command -v systemd-analyze >/dev/null; then
 			is "$(verify "$unit")" "" "$unit: systemd-analyze finds nothing"
 		else

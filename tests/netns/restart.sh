@@ -231,6 +231,43 @@ test_refusals() {
 	refuses_to_start 4 'no directory for' "no directory" "$LAB_DIR/no/such/state"
 }
 
+# ----------------------------------------------------- socket activation
+
+can_connect() {
+	in_ns ue timeout 1 bash -c "</dev/tcp/$LAB_TSCF4/443"
+}
+
+runs_again() {
+	[ "$(grep -c '^process' "$LAB_DIR/manager.log")" -gt "$1" ] &&
+		[ "$(grep -c 'is ready' "$LAB_DIR/manager.log")" -gt "$1" ]
+}
+
+# stop_managed SIGNAL: the program; its manager starts it again after a moment.
+stop_managed() {
+	kill -s "$1" "$(sed -n 's/^process //p' "$LAB_DIR/manager.log" | tail -n 1)"
+}
+
+test_activation() {
+	lab_spawn tscf manager "$lab_top/tests/tools/activate.py" --pause 0.3 \
+		"[::]:443" 0.0.0.0:443 127.0.0.1:9 -- "$BUILD/tscfd" --foreground \
+		--config "$LAB_DIR/pki/tscfd.conf" -o control.socket="$LAB_DIR/tscfd.sock" \
+		-o session.state-file="$state"
+	check "started with the sockets of a service manager" wait_for 5 runs_again 0
+	check "which it says" in_log manager 'listening on :: port 443, a socket of the service'
+	check "and which one it has no use for" in_log manager '^tscfd: .*1 socket\(s\) .* not used'
+	tse_start
+	during_a_call "killed, with the manager's sockets" stop_managed KILL
+	check "started again" wait_for 5 runs_again 1
+	during_a_call "stopped, with the manager's sockets" stop_managed TERM
+	check "started again" wait_for 5 runs_again 2
+	stop_managed KILL
+	check "while no process is there, connections are accepted" can_connect
+	check "started again" wait_for 5 runs_again 3
+	lab_tse_down alice
+	lab_stop manager
+	refuse "without the manager they are not" can_connect
+}
+
 test_without
 tscfd_start
 tse_start
@@ -238,6 +275,7 @@ test_restarts
 lab_tse_down alice
 lab_stop tscfd
 test_quarantine
+test_activation
 test_damage
 test_refusals
 tap_done
