@@ -9,6 +9,11 @@
  * hold up others of its class. */
 enum { STEADY_UNSENT = 16 * 1024 };
 
+enum {
+	CUT_MARGIN = 30000,   /* us, as for one lane that is stalled */
+	PROBE_EVERY = 500000, /* us; and only on a lane with nothing on its way */
+};
+
 bool lane_set_add(struct lane_set *set, struct lane *lane)
 {
 	if (set->count == LANES_MAX)
@@ -44,21 +49,66 @@ void lane_set_clear(struct lane_set *set)
 	set->count = 0;
 }
 
+/* The network carries nothing: lanes are stalled, and on none of them has anything
+ * been acknowledged for as long as makes a lane stalled. */
+static bool is_cut(const struct lane_set *set, uint64_t now)
+{
+	uint64_t rtt = 0;
+	unsigned stalled = 0;
+	for (unsigned i = 0; i < set->count; i++) {
+		rtt = set->view[i].srtt > rtt ? set->view[i].srtt : rtt;
+		stalled += lane_is_stalled(&set->view[i], now);
+	}
+	return stalled && now > set->moved && now - set->moved > rtt * 3 / 2 + CUT_MARGIN;
+}
+
+static void note_cut(struct lane_set *set, uint64_t now)
+{
+	bool cut = is_cut(set, now);
+	if (cut == set->cut)
+		return;
+	set->cut = cut;
+	set->probed = now;
+	for (unsigned i = 0; i < set->count; i++)
+		lane_tcp_be_patient(set->lane[i]->fd, cut);
+}
+
 void lane_set_look(struct lane_set *set, uint64_t now)
 {
 	for (unsigned i = 0; i < set->count; i++) {
 		struct lane *lane = set->lane[i];
 		const struct lane_tcp *tcp = &lane->tcp;
 		lane_look(lane, now);
+		if (tcp->acknowledged != set->view[i].acked)
+			set->moved = now;
 		set->view[i].ready = lane_is_ready(lane);
 		lane_view_read(&set->view[i],
 			tcp->unacked + tcp->unsent + (uint32_t)tls_unsent(lane->tls),
 			tcp->acknowledged, tcp->rtt, now);
 	}
+	note_cut(set, now);
 }
 
-struct lane *lane_set_choose(const struct lane_set *set, const struct slot *slot, uint64_t now)
+/* A lane whose timers are fresh sees the network's return sooner than those that
+ * have waited for it. */
+static struct lane *choose_probe(struct lane_set *set, uint64_t now)
 {
+	set->held = true;
+	if (now - set->probed < PROBE_EVERY)
+		return NULL;
+	for (unsigned i = 0; i < set->count; i++) {
+		if (set->view[i].queued || !lane_is_ready(set->lane[i]))
+			continue;
+		set->probed = now;
+		return set->lane[i];
+	}
+	return NULL;
+}
+
+struct lane *lane_set_choose(struct lane_set *set, const struct slot *slot, uint64_t now)
+{
+	if (slot->spread && set->cut)
+		return choose_probe(set, now);
 	int place = lane_choose(set->view, set->count, (enum sched_class)slot->service,
 		slot->spread, slot->flow, now);
 	if (place == LANE_NONE)

@@ -12,6 +12,10 @@ struct lane_set {
 	struct lane *lane[LANES_MAX];     /* borrowed; in the order in which they came */
 	struct lane_view view[LANES_MAX]; /* of the same; as of the last look */
 	unsigned count;
+	uint64_t moved;  /* us, when the peer last acknowledged something on any of them */
+	uint64_t probed; /* us, when a packet last went out to see whether the network is back */
+	bool cut;        /* the network carries nothing, as of the last look */
+	bool held;       /* a packet waits for that; the set says no more than this */
 };
 
 /* False when it is full. */
@@ -24,8 +28,9 @@ void lane_set_clear(struct lane_set *set);
  * something is sent, and only if there is a choice. */
 void lane_set_look(struct lane_set *set, uint64_t now);
 /* The lane for this packet, which is no bulk; NULL when it waits for one that
- * will say `writable`. */
-struct lane *lane_set_choose(const struct lane_set *set, const struct slot *slot, uint64_t now);
+ * will say `writable`, or, and then `held` is set, for the network: what TCP has
+ * been given cannot be dropped when it has become stale. */
+struct lane *lane_set_choose(struct lane_set *set, const struct slot *slot, uint64_t now);
 /* All bulk keeps to one lane; NULL only without any. */
 struct lane *lane_set_for_bulk(const struct lane_set *set, uint64_t now);
 /* Octets of an envelope that it was given since the last look. */

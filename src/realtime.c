@@ -95,7 +95,7 @@ static bool is_concerned(struct slot *slot)
 }
 
 struct realtime_way realtime_choose(
-	struct realtime *realtime, const struct lane_set *set, struct slot *slot, uint64_t now)
+	struct realtime *realtime, struct lane_set *set, struct slot *slot, uint64_t now)
 {
 	struct realtime_way way = {.lane = NULL};
 	if (!realtime->out || !is_concerned(slot)) {

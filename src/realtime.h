@@ -58,7 +58,7 @@ struct realtime_way {
 	struct lane *lane, *copy;
 };
 struct realtime_way realtime_choose(
-	struct realtime *realtime, const struct lane_set *set, struct slot *slot, uint64_t now);
+	struct realtime *realtime, struct lane_set *set, struct slot *slot, uint64_t now);
 /* A packet that came on `lane`, whose class is `service`: is it a copy, to be
  * dropped? */
 bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,

@@ -25,6 +25,9 @@ enum {
 	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
 };
 
+/* s; that late a tunnel may see that the network carries something again. */
+static const double held_interval = 0.01;
+
 static enum counter packets_sent(const struct datapath *datapath)
 {
 	return datapath->sends_up ? COUNTER_PACKETS_UP : COUNTER_PACKETS_DOWN;
@@ -161,6 +164,7 @@ static void step_realtime(struct tunnel *tunnel, uint64_t now)
 static void push(struct tunnel *tunnel, uint64_t now)
 {
 	struct lane *lane = lane_set_first(&tunnel->lanes);
+	tunnel->lanes.held = false;
 	if (!lane)
 		return;
 	if (tunnel->lanes.count == 1) {
@@ -206,12 +210,30 @@ static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events
 	if (!datapath->pending)
 		return;
 	uint64_t now = clock_now();
-	struct tunnel *tunnel;
+	struct tunnel *tunnel, *held = NULL;
 	while ((tunnel = datapath->pending)) {
 		datapath->pending = tunnel->pending_next;
 		tunnel->is_pending = false;
 		push(tunnel, now);
+		if (!tunnel->lanes.held || tunnel->is_pending)
+			continue;
+		tunnel->is_pending = true;
+		tunnel->pending_next = held;
+		held = tunnel;
 	}
+	datapath->pending = held;
+	if (held && !ev_is_active(&datapath->held))
+		ev_timer_again(loop, &datapath->held);
+	else if (!held)
+		ev_timer_stop(loop, &datapath->held);
+}
+
+/* Nothing to do but to have the loop turn, see on_push. */
+static void on_held(struct ev_loop *loop, struct ev_timer *watcher, int events)
+{
+	(void)loop;
+	(void)watcher;
+	(void)events;
 }
 
 void tunnel_writable(struct tunnel *tunnel)
@@ -591,6 +613,7 @@ int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct 
 		datapath->flow_key = clock_now();
 	ev_io_init(&datapath->readable, on_tun_readable, tun->queues[queue], EV_READ);
 	ev_prepare_init(&datapath->push, on_push);
+	ev_timer_init(&datapath->held, on_held, 0., held_interval);
 	datapath->readable.data = datapath->push.data = datapath;
 	ev_io_start(loop, &datapath->readable);
 	ev_prepare_start(loop, &datapath->push);
@@ -601,6 +624,7 @@ void datapath_fini(struct datapath *datapath)
 {
 	ev_io_stop(datapath->loop, &datapath->readable);
 	ev_prepare_stop(datapath->loop, &datapath->push);
+	ev_timer_stop(datapath->loop, &datapath->held);
 	slab_give(&datapath->slab, datapath->spare);
 	slab_fini(&datapath->slab);
 }

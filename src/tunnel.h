@@ -56,6 +56,7 @@ struct datapath {
 	unsigned queue;
 	struct ev_io readable;
 	struct ev_prepare push; /* sends what this turn of the loop gathered */
+	struct ev_timer held;   /* turns the loop while a tunnel waits for the network */
 	bool sends_up;          /* TUN to lane is "up": the TSE's side; set before datapath_init */
 	const struct datapath_events *events;
 	void *owner;

@@ -21,7 +21,8 @@
 
 enum {
 	RTO_MIN_US = 50000, /* above the 40 ms for which a peer may hold back an acknowledgement */
-	RTO_MAX_MS = 1000,  /* the least that the kernel takes: after an outage, once a second */
+	RTO_MIN_PATIENT_US = 200000, /* the most that the kernel takes */
+	RTO_MAX_MS = 1000,     /* the least that the kernel takes: after an outage, once a second */
 	DELACK_MAX_US = 20000, /* voice comes every 20 ms */
 };
 
@@ -95,6 +96,11 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 	tcp->segments_come = info.tcpi_data_segs_in;
 	tcp->came_out_of_turn = info.tcpi_rcv_ooopack;
 	return true;
+}
+
+void lane_tcp_be_patient(int fd, bool patient)
+{
+	set(fd, TCP_RTO_MIN_US, patient ? RTO_MIN_PATIENT_US : RTO_MIN_US);
 }
 
 void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd)

@@ -16,7 +16,7 @@ enum {
 	 * ms of the lane's rate, but at least and at most so many octets, and so
 	 * many before there is a rate. */
 	LANE_TCP_UNSENT_MS = 5,
-	LANE_TCP_UNSENT_MIN = 8 * 1024,
+	LANE_TCP_UNSENT_MIN = 2 * 1024,
 	LANE_TCP_UNSENT_MAX = 128 * 1024,
 	LANE_TCP_UNSENT_FIRST = 32 * 1024,
 	LANE_TCP_SAMPLE_US = 100000,   /* us; how old what we know of a lone lane may be */
@@ -51,6 +51,10 @@ void lane_tcp_keep_alive(int fd, unsigned seconds);
 /* Reads the kernel's knowledge, one system call; false (and nothing changed)
  * when it tells nothing. */
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now);
+/* While the network carries nothing: a thin stream is sent again six times at even
+ * distances before these grow, and so it covers more of an outage when they are
+ * longer.  Off again, a loss is repaired sooner. */
+void lane_tcp_be_patient(int fd, bool patient);
 /* Bounds what waits unsent in the kernel, where nothing can be overtaken, to
  * LANE_TCP_UNSENT_MS of the rate that was read. */
 void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd);

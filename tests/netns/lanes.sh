@@ -218,6 +218,30 @@ has_reconnected() {
 	[ "$(reconnects)" = 1 ] && [ "$(lab_state alice STATE)" = up ]
 }
 
+# --- an outage ---------------------------------------------------------------
+
+# Nothing passes for two seconds.  TCP cannot take back what it was given, so the
+# call's packets must wait, and become stale, in front of it.
+test_outage() {
+	local side
+	tse_start -o "tscf.server=$LAB_TSCF4"
+	call_start 6
+	check "a call has two lanes" wait_for 3 has_lanes 2
+	in_ns access nft insert rule inet firewall forward drop
+	sleep 2
+	lab_firewall strict
+	check "the call ends" call_end 10
+	for side in ue core; do
+		at_least 2900 "$(heard "$side" '.longest_gap_ms | ceil')" \
+			"an outage of 2 s: $side hears again soon after it"
+		at_least "$(heard "$side" '.sent - .received')" 50 \
+			"and no burst of what is stale"
+		diag "$side: $(cat "$LAB_DIR/$side-media.log")"
+	done
+	is "$(reconnects)" 0 "the tunnel has lived on"
+	tse_stop
+}
+
 # --- ending ------------------------------------------------------------------
 
 test_end() {
@@ -323,6 +347,7 @@ tse_stop
 test_one_lane
 test_death
 test_all_die
+test_outage
 test_end
 test_limits
 test_proxy
