@@ -44,10 +44,9 @@ measure_start() {
 
 measure_all() {
 	measure_ping idle "$measure_pings" || return
-	measure_cpu measure_one_stream || return
+	measure_octet_cpu || return
 	measure_loaded || return
-	measure_udp udp_up "$LAB_TAG-ue" "$PEER_SOURCE" "$LAB_TAG-tscf" "$PEER_TARGET" || return
-	measure_udp udp_down "$LAB_TAG-tscf" "$PEER_TARGET" "$LAB_TAG-ue" "$PEER_SOURCE" || return
+	measure_packet_cpu || return
 	figure[memory_client_kib]=$(measure_memory ue)
 	figure[memory_server_kib]=$(measure_memory server)
 }
@@ -58,10 +57,6 @@ measure_tcp() {
 	report=$(timeout 30 ip netns exec "$LAB_TAG-ue" iperf3 -c "$PEER_TARGET" -t "$measure_tcp_s" -P "$2" -J "${@:3}") || return
 	figure[$1]=$(jq '.end.sum_received.bits_per_second / 1e9' <<<"$report")
 	measure_octets=$((measure_octets + $(jq '.end.sum_received.bytes' <<<"$report")))
-}
-
-measure_one_stream() {
-	measure_tcp tcp1_up 1 && measure_tcp tcp1_down 1 -R
 }
 
 # Four streams each way, with pings among them.
@@ -100,26 +95,39 @@ measure_udp() {
 	local report first=${measure_last_pps[$measure_key$1]:-40000}
 	report=$(timeout 60 "$LAB_DIR/udp_rate" "${@:2}" -s 200 -l 0.5 -t "$measure_udp_s" -r "$first") || return
 	figure[$1]=$(jq .pps <<<"$report")
+	measure_packets=$((measure_packets + $(jq .total <<<"$report")))
 	measure_last_pps[$measure_key$1]=$(jq '[.pps * 0.6, 1000] | max | floor' <<<"$report")
 }
 
-# measure_cpu COMMAND: CPU time of the daemons of both ends, user and system,
-# and of the whole machine with iperf3 and everything else that runs, for each
-# 10^9 octets that arrived.  Kernel threads and softirqs that run outside the
-# daemons are in the latter alone.
-measure_cpu() {
+# One stream each way, and CPU seconds for each 10^9 octets that arrived: of the
+# daemons of both ends, user and system, and of the whole machine with iperf3
+# and everything else that runs.  Kernel threads and softirqs that run outside
+# the daemons are in the latter alone.
+measure_octet_cpu() {
 	local daemons machine
 	measure_octets=0
 	daemons=$(measure_daemon_ticks) machine=$(measure_machine_ticks)
-	"$@" || return
+	measure_tcp tcp1_up 1 && measure_tcp tcp1_down 1 -R || return
 	daemons=$(($(measure_daemon_ticks) - daemons)) machine=$(($(measure_machine_ticks) - machine))
-	figure[cpu_s_per_gb]=$(measure_per_gb "$daemons")
-	figure[machine_cpu_s_per_gb]=$(measure_per_gb "$machine")
+	figure[cpu_s_per_gb]=$(measure_cpu_per "$daemons" "$measure_octets" 1e9)
+	figure[machine_cpu_s_per_gb]=$(measure_cpu_per "$machine" "$measure_octets" 1e9)
 }
 
-measure_per_gb() {
-	awk -v ticks="$1" -v hz="$(getconf CLK_TCK)" -v octets="$measure_octets" \
-		'BEGIN { print ticks / hz / octets * 1e9 }'
+# Small packets each way, and microseconds of the daemons for each that arrived.
+measure_packet_cpu() {
+	local daemons
+	measure_packets=0
+	daemons=$(measure_daemon_ticks)
+	measure_udp udp_up "$LAB_TAG-ue" "$PEER_SOURCE" "$LAB_TAG-tscf" "$PEER_TARGET" || return
+	measure_udp udp_down "$LAB_TAG-tscf" "$PEER_TARGET" "$LAB_TAG-ue" "$PEER_SOURCE" || return
+	daemons=$(($(measure_daemon_ticks) - daemons))
+	figure[cpu_us_per_packet]=$(measure_cpu_per "$daemons" "$measure_packets" 1e6)
+}
+
+# measure_cpu_per TICKS COUNT UNIT
+measure_cpu_per() {
+	awk -v ticks="$1" -v hz="$(getconf CLK_TCK)" -v count="$2" -v unit="$3" \
+		'BEGIN { print (count ? ticks / hz / count * unit : 0) }'
 }
 
 measure_daemon_ticks() {

@@ -28,12 +28,13 @@ FIGURES = [
     ("loaded_p99_us", "ping under bulk p99", "us", 0),
     ("cpu_s_per_gb", "CPU of the daemons", "s/GB", 2),
     ("machine_cpu_s_per_gb", "CPU of the machine", "s/GB", 2),
+    ("cpu_us_per_packet", "CPU of the daemons", "us/packet", 1),
     ("connect_ms", "start to first answer", "ms", 1),
     ("memory_client_kib", "memory of the client", "KiB", 0),
     ("memory_server_kib", "memory of the server", "KiB", 0),
 ]
 RATIOS = ["tcp1_up", "tcp1_down", "tcp4_up", "tcp4_down", "udp_up", "udp_down",
-          "cpu_s_per_gb", "machine_cpu_s_per_gb"]
+          "cpu_s_per_gb", "cpu_us_per_packet"]
 PEERS = ["veth", "openvpn", "ocserv", "wireguard"]
 TLS_PEERS = ["openvpn", "ocserv"]
 
@@ -121,8 +122,7 @@ def figure_table(results):
         row = [name, unit]
         for system in results.systems:
             found = summary(results.values(system, key))
-            if found is None or (system == "veth" and key in ("cpu_s_per_gb", "memory_client_kib",
-                                                              "memory_server_kib")):
+            if found is None or (system == "veth" and key.startswith(("cpu", "memory"))):
                 row.append("-")
             elif len(results.rounds) > 1:
                 row.append(f"{number(found['median'], digits)} ±{found['spread_percent']:.0f}%")
@@ -133,7 +133,8 @@ def figure_table(results):
 
 
 def ratio_table(results):
-    names = {key: name for key, name, _, _ in FIGURES}
+    names = {key: name + (f", {unit}" if key.startswith("cpu") else "")
+             for key, name, unit, _ in FIGURES}
     rows = [["ratio"] + [names[key] for key in RATIOS]]
     for system in results.systems:
         for peer in PEERS:
@@ -142,7 +143,7 @@ def ratio_table(results):
             row = [f"{system} / {peer}"]
             for key in RATIOS:
                 found = results.ratios(system, [peer], key)
-                if key == "cpu_s_per_gb" and peer == "veth":
+                if key.startswith("cpu") and peer == "veth":
                     found = []
                 row.append(number(statistics.median(found), 2) if found else "-")
             rows.append(row)
@@ -172,8 +173,8 @@ def target_rows(found):
     return rows
 
 
-NOTES = """CPU of the daemons is user and system time of all processes of both ends while one TCP
-stream runs, up and then down.  CPU of the machine has iperf3, kernel threads and whatever
+NOTES = """CPU of the daemons is user and system time of all processes of both ends: while one TCP
+stream runs, up and then down, and while small packets do.  CPU of the machine has iperf3, kernel threads and whatever
 else ran in it.  Memory is the proportional set size of a side's processes, after the load.
 wireguard's start includes `wg` and `ip`, by which it is configured."""
 ELSEWHERE = ("Handshakes per second, memory per tunnel and reconnections are measured by "

@@ -77,6 +77,6 @@ bench=$!
 status=0
 wait "$bench" || status=$?
 is "$status" 0 "a short run"
-is "$(of '.systems.tscf | [.[] | select(.median > 0)] | length')" 15 "has every figure"
+is "$(of '.systems.tscf | [.[] | select(.median > 0)] | length')" 16 "has every figure"
 refuse "and leaves nothing" compgen -G "/run/netns/tscf-lab-$bench-*"
 tap_done

@@ -50,6 +50,7 @@ static unsigned payload_size = 200 - HEADERS;
 static double seconds = 1;
 static atomic_uint current; /* number of the trial: late packets do not count */
 static atomic_ulong received;
+static unsigned long total; /* of all trials */
 
 static uint64_t now_ns(void)
 {
@@ -152,6 +153,7 @@ static struct trial try_rate(double rate)
 	double took = (double)(now_ns() - start) * 1e-9;
 	pause_ns(DRAIN_NS);
 	double arrived = (double)atomic_load(&received);
+	total += atomic_load(&received);
 	return (struct trial){rate, (double)sent / took, arrived / took,
 		sent == 0 ? 100 : 100 * (1 - arrived / (double)sent)};
 }
@@ -266,7 +268,8 @@ int main(int argc, char **argv)
 
 	unsigned trials = 0;
 	struct trial best = search(first, limit, loss, &trials);
-	printf("{\"pps\": %.0f, \"sent\": %.0f, \"loss_percent\": %.3f, \"trials\": %u}\n",
-		best.received_rate, best.sent_rate, best.loss, trials);
+	printf("{\"pps\": %.0f, \"sent\": %.0f, \"loss_percent\": %.3f, \"trials\": %u, \"total\": "
+	       "%lu}\n",
+		best.received_rate, best.sent_rate, best.loss, trials, total);
 	return 0;
 }
