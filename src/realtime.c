@@ -80,7 +80,6 @@ static struct lane *choose_copy(struct realtime *realtime, const struct lane_set
 			lane_loss_seen(&realtime->loss, now), slot->length, now))
 		return NULL;
 	realtime->copied = now;
-	realtime->counts.copies_sent++;
 	return set->lane[place];
 }
 
@@ -123,10 +122,7 @@ bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
 	if (!realtime->in || service == SCHED_SIGNALLING || !copies_concern(packet))
 		return false;
 	uint64_t hash = copies_hash(realtime->in, packet->octets, packet->length);
-	if (!copies_received(realtime->in, hash, lane->index, now))
-		return false;
-	realtime->counts.copies_dropped++;
-	return true;
+	return copies_received(realtime->in, hash, lane->index, now);
 }
 
 /* --- how the lanes do ------------------------------------------------------- */
@@ -139,8 +135,7 @@ static uint32_t since(uint64_t now, uint64_t *before)
 	return more;
 }
 
-static void measure_loss(
-	struct realtime *realtime, const struct lane_set *set, uint64_t stale, uint64_t now)
+static void measure_loss(struct realtime *realtime, const struct lane_set *set, uint64_t now)
 {
 	uint64_t segments = 0, lost = 0;
 	for (unsigned i = 0; i < set->count; i++) {
@@ -152,8 +147,6 @@ static void measure_loss(
 	}
 	uint32_t more = since(segments, &realtime->segments);
 	lane_loss_measured(&realtime->loss, more, since(lost, &realtime->lost), now);
-	more = since(realtime->counts.sent, &realtime->offered);
-	lane_loss_measured(&realtime->stale, more, since(stale, &realtime->dropped), now);
 }
 
 /* The smallest round trip of those lanes that have measured one since. */
@@ -199,18 +192,20 @@ static void set_pace(struct realtime *realtime, const struct lane_set *set, uint
 	setsockopt(lane->fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
 }
 
-void realtime_step(
-	struct realtime *realtime, const struct lane_set *set, uint64_t stale, uint64_t now)
+void realtime_step(struct realtime *realtime, const struct lane_set *set, uint64_t offered,
+	uint64_t stale, uint64_t now)
 {
 	realtime->stepped = now;
-	measure_loss(realtime, set, stale, now);
+	measure_loss(realtime, set, now);
+	uint32_t more = since(offered, &realtime->offered);
+	lane_loss_measured(&realtime->stale, more, since(stale, &realtime->dropped), now);
 	measure_rtt(realtime, set, now);
 	set_pace(realtime, set, now);
 }
 
 /* --- figures ---------------------------------------------------------------- */
 
-double realtime_rating(struct realtime *realtime, const struct lane_set *set, uint64_t now)
+double realtime_rating(const struct realtime *realtime, const struct lane_set *set, uint64_t now)
 {
 	if (!call_is_up(&realtime->call, now))
 		return -1;

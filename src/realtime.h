@@ -19,12 +19,6 @@
 
 enum { REALTIME_STEP_US = 20000 }; /* us between two looks at how the lanes do */
 
-/* Packets of audio and video. */
-struct realtime_counts {
-	uint64_t sent, received; /* offered by the TUN; come, without copies */
-	uint64_t copies_sent, copies_dropped;
-};
-
 /* All zero to begin with: no copies, and nothing known. */
 struct realtime {
 	enum copies_mode copies;
@@ -34,7 +28,6 @@ struct realtime {
 	struct lane_loss loss, stale;
 	struct pace pace;
 	struct delay delay[SCHED_CLASSES];
-	struct realtime_counts counts;
 	uint64_t stepped;          /* us, the last step */
 	uint64_t segments, lost;   /* of all lanes but bulk, at that time */
 	uint64_t offered, dropped; /* packets of audio and video, and stale ones */
@@ -64,30 +57,16 @@ struct realtime_way realtime_choose(
 bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
 	const struct packet *packet, enum sched_class service, uint64_t now);
 
-/* What the lanes' TCP tells: losses, and the pace of bulk, which is set.  `stale`:
- * packets dropped as such, ever.  After lane_set_look(). */
-void realtime_step(
-	struct realtime *realtime, const struct lane_set *set, uint64_t stale, uint64_t now);
+/* What the lanes' TCP tells: losses, and the pace of bulk, which is set.
+ * `offered`: packets of audio and video to send, ever; `stale`: those dropped as
+ * such.  After lane_set_look(). */
+void realtime_step(struct realtime *realtime, const struct lane_set *set, uint64_t offered,
+	uint64_t stale, uint64_t now);
 static inline bool realtime_is_due(const struct realtime *realtime, uint64_t now)
 {
 	return now - realtime->stepped >= REALTIME_STEP_US;
 }
 
-/* A packet of audio or video came from the TUN. */
-static inline void realtime_offered(struct realtime *realtime, uint64_t now)
-{
-	realtime->counts.sent++;
-	call_packet(&realtime->call, true, now);
-}
-/* A packet came from the peer, and is no copy. */
-static inline void realtime_received(
-	struct realtime *realtime, enum sched_class service, uint64_t now)
-{
-	if (service != SCHED_AUDIO && service != SCHED_VIDEO)
-		return;
-	realtime->counts.received++;
-	call_packet(&realtime->call, false, now);
-}
 /* A packet leaves the scheduler for a lane. */
 static inline void realtime_waited(struct realtime *realtime, const struct slot *slot, uint64_t now)
 {
@@ -96,6 +75,6 @@ static inline void realtime_waited(struct realtime *realtime, const struct slot 
 }
 
 /* An estimate of R of what this end sends; negative while no call is up. */
-double realtime_rating(struct realtime *realtime, const struct lane_set *set, uint64_t now);
+double realtime_rating(const struct realtime *realtime, const struct lane_set *set, uint64_t now);
 
 #endif

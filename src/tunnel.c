@@ -38,6 +38,16 @@ static enum counter octets_sent(const struct datapath *datapath)
 	return datapath->sends_up ? COUNTER_OCTETS_UP : COUNTER_OCTETS_DOWN;
 }
 
+static enum counter media_sent(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_MEDIA_UP : COUNTER_MEDIA_DOWN;
+}
+
+static enum counter media_received(const struct datapath *datapath)
+{
+	return datapath->sends_up ? COUNTER_MEDIA_DOWN : COUNTER_MEDIA_UP;
+}
+
 /* --- sending: scheduler to lane ------------------------------------------ */
 
 /* A super-packet goes as one when the peer takes such and will believe it. */
@@ -107,6 +117,7 @@ static void encrypt_copy(struct tunnel *tunnel, struct lane *lane, struct slot *
 	struct stage *stage = &tunnel->datapath->stage;
 	struct staged staged = stage_whole(stage, lane, slot);
 	send_staged(tunnel, lane, staged.octets, now);
+	counter_add(&tunnel->counters, COUNTER_COPIES_SENT, 1);
 }
 
 /* Each packet takes the lane that is best for it now, in a record of its own,
@@ -156,8 +167,9 @@ static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned clas
 /* What the lanes' TCP tells, from time to time. */
 static void step_realtime(struct tunnel *tunnel, uint64_t now)
 {
-	realtime_step(
-		&tunnel->realtime, &tunnel->lanes, tunnel->counters.value[COUNTER_DROP_STALE], now);
+	const uint64_t *count = tunnel->counters.value;
+	realtime_step(&tunnel->realtime, &tunnel->lanes, count[media_sent(tunnel->datapath)],
+		count[COUNTER_DROP_STALE], now);
 }
 
 /* A lane that fails leaves the set at once, but lives until the loop turns. */
@@ -314,7 +326,8 @@ static void note_media(struct tunnel *tunnel, const struct label *label, uint64_
 		return;
 	bool first = tunnel->last_media == 0 || now - tunnel->last_media > MEDIA_QUIET_US;
 	tunnel->last_media = now;
-	realtime_offered(&tunnel->realtime, now);
+	counter_add(&tunnel->counters, media_sent(tunnel->datapath), 1);
+	call_packet(&tunnel->realtime.call, true, now);
 	if (first && events->media)
 		events->media(tunnel);
 }
@@ -523,7 +536,10 @@ static bool is_copy(struct tunnel *tunnel, struct lane *lane, const struct packe
 		counter_add(&tunnel->counters, COUNTER_DROP_COPY, 1);
 		return true;
 	}
-	realtime_received(&tunnel->realtime, service, now);
+	if (service == SCHED_AUDIO || service == SCHED_VIDEO) {
+		counter_add(&tunnel->counters, media_received(tunnel->datapath), 1);
+		call_packet(&tunnel->realtime.call, false, now);
+	}
 	return false;
 }
 

@@ -56,14 +56,15 @@ void delay_note(struct delay *delay, uint64_t us, uint64_t now)
 	delay->total++;
 }
 
-uint32_t delay_quantile(struct delay *delay, unsigned permille, uint64_t now)
+uint32_t delay_quantile(const struct delay *delay, unsigned permille, uint64_t now)
 {
-	fade(delay, now);
-	uint64_t rank = ((uint64_t)delay->total * permille + 999) / 1000, below = 0;
-	if (delay->total == 0)
+	struct delay faded = *delay;
+	fade(&faded, now);
+	uint64_t rank = ((uint64_t)faded.total * permille + 999) / 1000, below = 0;
+	if (faded.total == 0)
 		return 0;
 	unsigned bucket = 0;
-	while ((below += delay->count[bucket]) < rank)
+	while ((below += faded.count[bucket]) < rank)
 		bucket++;
 	return end_of(bucket);
 }

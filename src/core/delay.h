@@ -26,6 +26,6 @@ struct delay {
 void delay_note(struct delay *delay, uint64_t us, uint64_t now);
 /* us, which `permille` (1 to 1000) of a thousand did not exceed, rounded up to
  * the end of the bucket; 0 when nothing was noted lately. */
-uint32_t delay_quantile(struct delay *delay, unsigned permille, uint64_t now);
+uint32_t delay_quantile(const struct delay *delay, unsigned permille, uint64_t now);
 
 #endif

@@ -279,6 +279,13 @@ static void print_lanes(const json_t *lanes)
 	}
 }
 
+/* The same, while it has a call. */
+static void print_call(const json_t *realtime)
+{
+	if (json_is_true(json_object_get(realtime, "call")))
+		words_realtime(realtime);
+}
+
 static void print_sessions(const json_t *answer)
 {
 	const json_t *sessions = json_object_get(answer, "sessions");
@@ -306,7 +313,9 @@ static void print_sessions(const json_t *answer)
 		if (!last)
 			continue;
 		putchar('\n');
-		print_lanes(json_object_get(json_array_get(sessions, i / COLUMNS), "lanes"));
+		const json_t *session = json_array_get(sessions, i / COLUMNS);
+		print_lanes(json_object_get(session, "lanes"));
+		print_call(json_object_get(session, "realtime"));
 	}
 	free(cells);
 }

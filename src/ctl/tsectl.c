@@ -216,6 +216,7 @@ static void print_counters(const json_t *answer)
 	words_traffic("received", counters, "packets_down", "octets_down");
 	if (member_count(queue, "packets"))
 		words_traffic("queued", queue, "packets", "octets");
+	words_realtime(json_object_get(answer, "realtime"));
 	words_drops(counters);
 	if (member_count(answer, "reconnects"))
 		words_row(

@@ -205,6 +205,45 @@ char *words_lane(const json_t *lane)
 	return text;
 }
 
+static void words_call(const json_t *realtime)
+{
+	char sent[WORDS_MAX], received[WORDS_MAX], stale[WORDS_MAX], rating[WORDS_MAX] = "none now";
+	const json_t *r = json_object_get(realtime, "rating");
+	if (json_is_number(r))
+		snprintf(rating, sizeof(rating), "R %.0f (estimated)", json_number_value(r));
+	words_row("call", "%s; %s packets to send, %s too old and dropped, %s received", rating,
+		words_count(member_count(realtime, "sent"), sent),
+		words_count(member_count(realtime, "stale"), stale),
+		words_count(member_count(realtime, "received"), received));
+	uint64_t copies = member_count(realtime, "copies_sent");
+	uint64_t dropped = member_count(realtime, "copies_dropped");
+	if (copies || dropped)
+		words_row("copies", "%s sent, %s received and dropped", words_count(copies, sent),
+			words_count(dropped, received));
+}
+
+void words_realtime(const json_t *realtime)
+{
+	char text[WORDS_MAX], p99[WORDS_MAX];
+	const char *service, *label = "waiting";
+	json_t *delay;
+
+	if (member_count(realtime, "sent") || member_count(realtime, "received"))
+		words_call(realtime);
+	const json_t *rate = json_object_get(realtime, "bulk_octets_per_s");
+	if (json_is_number(rate))
+		words_row("bulk", "yields to the call: at most %s/s",
+			words_octets((uint64_t)json_number_value(rate), text));
+	json_object_foreach(json_object_get(realtime, "waiting"), service, delay)
+	{
+		double half = json_number_value(json_object_get(delay, "p50_ms"));
+		double most = json_number_value(json_object_get(delay, "p99_ms"));
+		words_row(label, "%s: half at most %s, 99 %% at most %s", service,
+			words_milliseconds(half, text), words_milliseconds(most, p99));
+		label = "";
+	}
+}
+
 void words_drops(const json_t *counters)
 {
 	char number[WORDS_MAX];

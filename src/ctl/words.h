@@ -39,6 +39,9 @@ void words_drops(const json_t *counters);
 /* What a lane (a member of "lanes") is and how it does, in words; owned by the
  * caller. */
 char *words_lane(const json_t *lane);
+/* Rows for what "realtime" says: calls, their copies, bulk that yields to them,
+ * and how long packets waited.  None before there was a call. */
+void words_realtime(const json_t *realtime);
 /* The sum of an object's numbers. */
 uint64_t member_sum(const json_t *object);
 

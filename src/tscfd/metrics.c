@@ -64,6 +64,17 @@ static void counters(FILE *out, const json_t *object)
 			counter_name(i) + strlen("drop_"), number(object, counter_name(i)));
 }
 
+static void calls(FILE *out, const json_t *bands)
+{
+	const char *key;
+	const json_t *value;
+	void *members = (void *)(uintptr_t)bands;
+	family(out, "calls", "gauge",
+		"tunnels with a call, by the estimated rating R (ITU-T G.107) of what is sent");
+	json_object_foreach(members, key, value) fprintf(
+		out, "tscf_calls{rating=\"%s\"} %lld\n", key, (long long)json_integer_value(value));
+}
+
 char *metrics_format(const json_t *status, int64_t expiry)
 {
 	char *text = NULL;
@@ -87,6 +98,7 @@ char *metrics_format(const json_t *status, int64_t expiry)
 	total(out, "protocol_errors", "sessions ended because the peer broke the protocol",
 		number(status, "protocol_errors"));
 	counters(out, json_object_get(status, "counters"));
+	calls(out, json_object_get(status, "calls"));
 	gauge(out, "certificate_expiry_seconds", "when the server certificate ends (epoch)",
 		(long long)expiry);
 	gauge(out, "uptime_seconds", "seconds since the start", number(status, "uptime_s"));

@@ -13,6 +13,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "lane_json.h"
+#include "realtime_json.h"
 #include "tscfd/identity.h"
 #include "tscfd/session_lane.h"
 
@@ -327,20 +328,46 @@ static json_t *refusals_json(const struct worker *worker)
 	return object;
 }
 
+/* Tunnels with a call, by what their rating is. */
+static json_t *calls_json(const struct worker *worker)
+{
+	static const struct {
+		const char *name;
+		double below;
+	} bands[] = {
+		{"below_50", 50}, {"50_70", 70}, {"70_80", 80}, {"80_90", 90}, {"above_90", 101}};
+	enum { BANDS = sizeof(bands) / sizeof(bands[0]) };
+	json_int_t counts[BANDS] = {0};
+	uint64_t now = clock_now();
+	for (const struct session *at = worker->sessions; at; at = at->next) {
+		double rating = realtime_rating(&at->tunnel.realtime, &at->tunnel.lanes, now);
+		unsigned band = 0;
+		while (band < BANDS && rating >= bands[band].below)
+			band++;
+		if (rating >= 0)
+			counts[band]++;
+	}
+	json_t *object = json_object();
+	for (unsigned i = 0; i < BANDS; i++)
+		json_object_set_new(object, bands[i].name, json_integer(counts[i]));
+	return object;
+}
+
 json_t *worker_status(struct worker *worker)
 {
 	struct counters total;
 	struct pool_use use = pool_usage(worker->pool);
 	count_all(worker, &total);
-	return json_pack(
-		"{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:I}",
+	return json_pack("{s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}, s:o, s:{s:I, s:o}, s:o, s:I, "
+			 "s:I, s:I, s:o}",
 		"tunnels", (int)worker->tunnel_count, "connections", (int)worker->connection_count,
 		"pool", "capacity", (int)use.capacity, "live", (int)use.live, "waiting",
 		(int)use.waiting, "resting", (int)use.resting, "never", (int)use.never, "counters",
 		counters_json(&total, 0, true), "handshakes", "ok", (json_int_t)worker->handshakes,
 		"failed", failures_json(worker), "refused", refusals_json(worker), "turned_away",
 		(json_int_t)worker->turned_away, "protocol_errors",
-		(json_int_t)worker->protocol_errors, "passed_on", (json_int_t)worker->passed_on);
+		(json_int_t)worker->protocol_errors, "passed_on", (json_int_t)worker->passed_on,
+		"calls", calls_json(worker));
 }
 
 static json_t *lanes_json(const struct session *session)
@@ -373,7 +400,7 @@ static json_t *session_json(const struct session *session)
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &broken);
 	identity_for_log(session->identity, worker->settings->config.identities, name);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, "
-			 "s:s, s:b, s:f, s:o, s:o}",
+			 "s:s, s:b, s:f, s:o, s:o, s:o}",
 		"id", session_id(session, id), "identity", name, "outer",
 		session_outer(session, outer), "inner4",
 		four.address.version ? prefix_format(&four, inner4) : "", "inner6",
@@ -388,7 +415,8 @@ static json_t *session_json(const struct session *session)
 		"tls", tls_version(first->lane.tls), "cipher", tls_cipher(first->lane.tls),
 		"software", session->software, "offload", session->tunnel.offload, "rtt_ms",
 		(double)first->keepalive.rtt / 1000., "drops",
-		counters_json(counters, COUNTER_DROP_NOT_IP, false), "lanes", lanes_json(session));
+		counters_json(counters, COUNTER_DROP_NOT_IP, false), "lanes", lanes_json(session),
+		"realtime", realtime_json(&session->tunnel));
 }
 
 json_t *worker_sessions(struct worker *worker)

@@ -15,6 +15,7 @@
 #include "io/log.h"
 #include "io/notify.h"
 #include "lane_json.h"
+#include "realtime_json.h"
 
 enum { PATH_ROOM = 4200 };
 
@@ -302,6 +303,7 @@ json_t *indicate_status(const struct client *client)
 	const struct traversal_finding *finding = &client->traversal.finding;
 	json_object_set_new(status, "steps", steps_json(client));
 	json_object_set_new(status, "lanes", lanes_json(client));
+	json_object_set_new(status, "realtime", realtime_json(&client->tunnel));
 	json_object_set_new(status, "evidence", json_string(finding->evidence));
 	json_object_set_new(status, "next_step",
 		json_string(traversal_next_step(finding->verdict, finding->cause)));
