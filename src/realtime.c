@@ -184,7 +184,7 @@ static void set_pace(struct realtime *realtime, const struct lane_set *set, uint
 	if (!lane)
 		return;
 	uint64_t rate = pace_rate(
-		&realtime->pace, call_is_up(&realtime->call, now), lane->tcp.acknowledged, now);
+		&realtime->pace, call_is_up(&realtime->call, now), lane->tcp.delivered, now);
 	if (rate == realtime->pacing)
 		return;
 	realtime->pacing = rate;

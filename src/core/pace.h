@@ -45,8 +45,9 @@ void pace_init(struct pace *pace);
 /* A round trip that a realtime lane has measured lately (smoothed), us. */
 void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now);
 /* The bulk lane's limit in octets per second, or PACE_UNLIMITED.  `call`: one is
- * up.  `delivered`: octets of the bulk lane that the peer has acknowledged, ever
- * (a smaller number than before: another lane).  Call it every 20 to 50 ms while
+ * up.  `delivered`: octets of the bulk lane that the peer has, ever (a smaller
+ * number than before: another lane); those behind a lost segment count when they
+ * arrive, not when it does.  Call it every 20 to 50 ms while
  * a call is up. */
 uint64_t pace_rate(struct pace *pace, bool call, uint64_t delivered, uint64_t now);
 /* us of queueing delay that the realtime lanes saw last. */

@@ -85,6 +85,7 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 		spare_timers(fd, info.tcpi_min_rtt);
 	tcp->read_at = now;
 	tcp->acknowledged = acknowledged;
+	tcp->delivered = (uint64_t)info.tcpi_delivered * info.tcpi_snd_mss;
 	tcp->unacked = (uint32_t)(sent - acknowledged);
 	tcp->unsent = info.tcpi_notsent_bytes;
 	tcp->rtt = info.tcpi_rtt;

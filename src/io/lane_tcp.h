@@ -35,6 +35,7 @@ struct lane_tcp {
 	uint64_t delivery_rate;    /* octets per second, lately; 0: not known */
 	bool rate_is_floor;        /* there was too little to send to measure more */
 	uint64_t acknowledged;     /* octets */
+	uint64_t delivered;        /* octets, about, that the peer has: in whatever order */
 	uint64_t segments_sent;    /* with octets of ours in them */
 	uint64_t retransmitted;    /* segments: what was lost on the way to the peer */
 	uint64_t segments_come;    /* with octets of the peer's in them */
