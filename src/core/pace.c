@@ -3,7 +3,8 @@
  * and so the round trip, grows.  TCP owns the window here and we own a rate,
  * which adds to the queue as long as it is above the link's.  So the rule is:
  *
- *   no queue yet      a sixteenth more than what arrived lately
+ *   no queue yet      a sixteenth more than what arrived at best lately, and a
+ *                     quarter when that has been so for a while
  *   below the target  what arrived lately and what fills the queue to the target
  *                     within the reaction time
  *   above it          what the link has carried at best in the last second or two
@@ -25,6 +26,7 @@ enum {
 	MEASURING_AGE = 150000,
 	REACTION_AGES = 3,
 	FASTEST_PERIOD = SECOND,
+	WINDOW = 300000,
 	DEEP = 3 * PACE_TARGET,
 };
 
@@ -60,7 +62,7 @@ void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
 	if (pace->current == 0 || rtt < pace->current)
 		pace->current = rtt;
 	/* The first sign of a queue ends the start at once. */
-	if (pace->starting && rtt > base_of(pace) + PACE_TARGET / 2) {
+	if (pace->starting && rtt > base_of(pace) + PACE_TARGET) {
 		pace->starting = false;
 		pace->current = rtt;
 	}
@@ -72,12 +74,13 @@ static uint64_t floor_of(const struct pace *pace)
 	return least > PACE_FLOOR ? least : PACE_FLOOR;
 }
 
-/* Octets per second since the last step. */
-static uint64_t speed_of(const struct pace *pace, uint64_t delivered, uint64_t now)
+/* Octets per second. */
+static uint64_t speed_since(
+	uint64_t delivered_then, uint64_t then, uint64_t delivered, uint64_t now)
 {
-	if (delivered < pace->delivered || now <= pace->changed)
+	if (delivered < delivered_then || now <= then)
 		return 0;
-	return (delivered - pace->delivered) * SECOND / (now - pace->changed);
+	return (delivered - delivered_then) * SECOND / (now - then);
 }
 
 static void note_step(struct pace *pace, uint64_t delivered, uint64_t now)
@@ -87,9 +90,15 @@ static void note_step(struct pace *pace, uint64_t delivered, uint64_t now)
 	pace->current = 0;
 }
 
-/* The fastest of this second and the one before. */
-static void note_speed(struct pace *pace, uint64_t speed, uint64_t now)
+/* The fastest of this second and the one before, measured over WINDOWs: shorter
+ * ones tell how acknowledgements bunch, not what the link carries. */
+static void note_speed(struct pace *pace, uint64_t delivered, uint64_t now)
 {
+	if (now < pace->window_since + WINDOW)
+		return;
+	uint64_t speed = speed_since(pace->window_delivered, pace->window_since, delivered, now);
+	pace->window_delivered = delivered;
+	pace->window_since = now;
 	if (now >= pace->fastest_since + FASTEST_PERIOD) {
 		pace->fastest[1] = pace->fastest[0];
 		pace->fastest[0] = 0;
@@ -110,13 +119,14 @@ static uint64_t interval_of(const struct pace *pace)
 }
 
 /* A call begins: from what bulk has now, or from little. */
-static void begin(struct pace *pace, uint64_t speed, uint64_t now)
+static void begin(struct pace *pace, uint64_t speed, uint64_t delivered, uint64_t now)
 {
 	pace->limited = true;
 	pace->starting = speed < START_RATE;
 	pace->peak = speed;
 	pace->fastest[0] = pace->fastest[1] = speed;
-	pace->fastest_since = now;
+	pace->fastest_since = pace->window_since = now;
+	pace->window_delivered = delivered;
 	pace->rate = speed / 2 > START_RATE ? speed / 2 : START_RATE;
 }
 
@@ -130,14 +140,14 @@ static uint64_t part(uint64_t rate, uint64_t us, uint64_t reaction)
 static uint64_t balanced(const struct pace *pace, uint64_t speed)
 {
 	uint64_t reaction = REACTION_AGES * ((uint64_t)MEASURING_AGE + base_of(pace));
-	uint32_t queueing = pace->queueing;
-
-	if (queueing < PACE_TARGET / 2)
-		return speed + speed / 16;
-	if (queueing <= PACE_TARGET)
-		return speed + part(speed, PACE_TARGET - queueing, reaction);
 	uint64_t fastest =
 		pace->fastest[0] > pace->fastest[1] ? pace->fastest[0] : pace->fastest[1];
+	uint32_t queueing = pace->queueing;
+
+	if (queueing < PACE_NOISE)
+		return fastest + fastest / 16 * (1 + (pace->quiet < 9 ? pace->quiet / 3 : 3));
+	if (queueing <= PACE_TARGET)
+		return speed + part(speed, PACE_TARGET - queueing, reaction);
 	uint64_t excess = queueing - PACE_TARGET;
 	if (excess > DEEP) /* a buffer that was filled, and nothing to swing about */
 		reaction /= 2;
@@ -150,28 +160,34 @@ static void adjust(struct pace *pace, uint64_t speed)
 	uint32_t base = base_of(pace);
 	pace->queueing = pace->current > base ? pace->current - base : 0;
 	uint64_t rate = balanced(pace, speed);
+	/* Bulk that has less to send, or that TCP holds back, keeps its rate. */
 	bool used = speed >= pace->rate / 4 * 3;
+	if (pace->queueing > PACE_TARGET)
+		pace->quiet = 0;
+	else
+		pace->quiet =
+			pace->queueing < PACE_NOISE && used ? pace->quiet + 1 : pace->quiet / 2;
 	if (pace->starting && used)
 		pace->rate += pace->rate / 4;
-	else if (pace->queueing > PACE_TARGET || rate > pace->rate)
-		pace->rate = rate; /* bulk that has less to send keeps its rate */
+	else if (pace->queueing > PACE_TARGET || (used && rate > pace->rate))
+		pace->rate = rate;
 	if (pace->rate < floor_of(pace))
 		pace->rate = floor_of(pace);
 }
 
 uint64_t pace_rate(struct pace *pace, bool call, uint64_t delivered, uint64_t now)
 {
-	uint64_t speed = speed_of(pace, delivered, now);
+	uint64_t speed = speed_since(pace->delivered, pace->changed, delivered, now);
 	if (!call || !pace->limited) {
 		pace->limited = false;
 		if (call)
-			begin(pace, speed, now);
+			begin(pace, speed, delivered, now);
 		note_step(pace, delivered, now);
 		return call ? pace->rate : PACE_UNLIMITED;
 	}
 	if (pace->current == 0 || now < pace->changed + interval_of(pace))
 		return pace->rate;
-	note_speed(pace, speed, now);
+	note_speed(pace, delivered, now);
 	adjust(pace, speed);
 	note_step(pace, delivered, now);
 	return pace->rate;

@@ -17,6 +17,7 @@
 
 enum {
 	PACE_TARGET = 25000,      /* us of queueing delay that bulk may cause */
+	PACE_NOISE = 18000,       /* us that may as well be delayed acknowledgements */
 	PACE_FLOOR = 32000,       /* octets/s, at least */
 	PACE_FLOOR_PART = 10,     /* and a tenth of the most it had during this call */
 	PACE_BASE_MINUTES = 10,   /* RFC 6817 BASE_HISTORY */
@@ -37,8 +38,11 @@ struct pace {
 	uint64_t peak;                    /* octets/s that arrived at best during this call */
 	uint64_t fastest[2];              /* the same in this second and the one before */
 	uint64_t fastest_since;           /* us */
-	uint64_t changed;                 /* us, the last step */
-	uint64_t delivered;               /* octets, at that time */
+	uint64_t window_since;            /* us, when that is being measured since */
+	uint64_t window_delivered;        /* octets, at that time */
+	unsigned quiet;     /* steps in which bulk used its rate and no queue was seen */
+	uint64_t changed;   /* us, the last step */
+	uint64_t delivered; /* octets, at that time */
 };
 
 void pace_init(struct pace *pace);

@@ -85,7 +85,10 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 		spare_timers(fd, info.tcpi_min_rtt);
 	tcp->read_at = now;
 	tcp->acknowledged = acknowledged;
-	tcp->delivered = (uint64_t)info.tcpi_delivered * info.tcpi_snd_mss;
+	/* Selectively acknowledged ones are counted in segments. */
+	uint64_t segment =
+		info.tcpi_data_segs_out ? info.tcpi_bytes_sent / info.tcpi_data_segs_out : 0;
+	tcp->delivered = acknowledged + info.tcpi_sacked * segment;
 	tcp->unacked = (uint32_t)(sent - acknowledged);
 	tcp->unsent = info.tcpi_notsent_bytes;
 	tcp->rtt = info.tcpi_rtt;
