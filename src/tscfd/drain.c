@@ -34,8 +34,11 @@ static void ask_to_go(struct session *session)
 	control_set(&message, TAG_REASON);
 	if (*drain->other)
 		control_set(&message, TAG_OTHER_TSCF);
-	tunnel_control(&session->tunnel, &message);
 	session->asked_to_go = true;
+	if (session->tunnel.plain) /* who knows no messages */
+		session_release(session, RESULT_SHUTTING_DOWN, reason);
+	else
+		tunnel_control(&session->tunnel, &message);
 }
 
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
