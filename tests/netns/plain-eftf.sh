@@ -72,6 +72,22 @@ test_native_alone() {
 	lab_stop eftf || true
 }
 
+# There is no keep-alive to ask with whether the server is there: a renewal does.
+test_sign_of_life() {
+	local before
+	before=$(eftf_log | grep -c 'ciaddr 10.64.0.100' || true)
+	check "tsectl kick" lab_tsectl alice kick
+	if wait_for 3 has_asked_more "$before"; then
+		ok "asks for a sign of life by a renewal"
+	else
+		not_ok "no sign of life was asked for" "$(eftf_log)"
+	fi
+}
+
+has_asked_more() {
+	[ "$(eftf_log | grep -c 'ciaddr 10.64.0.100')" -gt "$1" ]
+}
+
 test_24322() {
 	eftf_start --lease 20 --deaf "$LAB_DIR/deaf"
 	tse_up 'tunnel .*10\.64\.0\.100/32 fd64:64:64:64:.*, MTU 1400, 2 IMS routes, plain TS 24.322' \
@@ -83,6 +99,7 @@ test_24322() {
 	like "$(in_ns ue ip route show table 24322)" "$LAB_IMS4 dev tse0 .*src 10\.64\.0\.100" \
 		"the route of option 121"
 	test_calls
+	test_sign_of_life
 	# T1 is 10 s after the lease began.
 	if wait_for 12 grep -q 'DHCP REQUEST from 10.64.0.100 to 10.64.0.1 .*ciaddr 10.64.0.100' \
 		"$LAB_DIR/eftf.log"; then
@@ -134,6 +151,19 @@ test_silence() {
 	tse_down
 }
 
+# Who takes a native server for a plain one takes it back.
+test_late_answer() {
+	rm -f "$LAB_DIR/state/alice/peers"
+	lab_spawn tscf peer "$tools/hostile_peer.py" server --cert "$LAB_DIR/pki/server.crt" \
+		--key "$LAB_DIR/pki/server.key" --wait 30 late
+	wait_for 5 lab_is_listening tscf 443 || lab_fail "the peer does not listen"
+	tse_up 'tunnel .*10\.64\.0\.2/32' "a Configuration Response that comes late"
+	like "$(cat "$LAB_DIR/peer.log")" 'asked by DHCP' "when it has been asked by DHCP already"
+	is "$(peers)" "tscf.example.net:443 native" "counts: the server is native"
+	check "tse-down" lab_tse_down alice
+	lab_stop peer || true
+}
+
 is_up() {
 	[ "$(lab_state alice STATE)" = up ]
 }
@@ -166,5 +196,6 @@ test_native_alone
 test_24322
 test_auto
 test_silence
+test_late_answer
 test_native_for_ever
 tap_done

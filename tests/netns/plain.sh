@@ -131,6 +131,50 @@ has_no_session() {
 	[ "$(lab_tscfctl status --json | jq .tunnels)" = 0 ]
 }
 
+# A UE that asks 20000 times and never reads; until its standard input ends.
+deaf_ue() {
+	in_ns ue env PYTHONPATH="$tools" timeout 20 python3 -c '
+import socket, ssl, sys, plain_wire as wire
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+wire.credentials(context, sys.argv[1])
+plain = socket.create_connection((sys.argv[2], 443))
+plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+stream = wire.Stream(context.wrap_socket(plain, server_hostname="tscf.example.net"))
+discover = wire.udp_packet("0.0.0.0", "255.255.255.255", 68, 67, wire.dhcp4(1, 1, 7, b"x", []))
+for _ in range(20000):
+    stream.send(discover)
+print("sent", flush=True)
+sys.stdin.read()' "$LAB_DIR/alice.conf" "$LAB_TSCF4"
+}
+
+memory_of_tscfd() {
+	awk '/^VmRSS/ { print $2 }' "/proc/$(lab_pid tscfd)/status"
+}
+
+# Who asks and asks and does not read the answers costs himself alone.
+test_deaf() {
+	local before after said
+	before=$(memory_of_tscfd)
+	mkfifo "$LAB_DIR/hold"
+	deaf_ue <"$LAB_DIR/hold" >"$LAB_DIR/deaf.out" 2>&1 &
+	exec 9>"$LAB_DIR/hold"
+	if wait_for 15 grep -q sent "$LAB_DIR/deaf.out"; then
+		ok "a UE asks 20000 times by DHCP and reads nothing"
+	else
+		not_ok "the UE gets stuck" "$(cat "$LAB_DIR/deaf.out")"
+	fi
+	wait_for 5 has_dropped || true
+	said=$(drops drop_unread)
+	at_least "$said" 1000 "answers that it does not read are dropped"
+	after=$(memory_of_tscfd)
+	at_least $((before + 4096)) "$after" "and cost less than 4 MiB"
+	exec 9>&-
+}
+
+has_dropped() {
+	[ "$(drops drop_unread)" -ge 1000 ]
+}
+
 # Real DHCP clients, which know nothing of tunnels: behind a TAP, whose frames the
 # UE puts into type-1 envelopes.
 test_clients() {
@@ -177,6 +221,7 @@ test_facts
 test_calls
 test_session
 test_again
+test_deaf
 test_clients
 lab_stop tscfd || not_ok "tscfd does not end"
 tap_done

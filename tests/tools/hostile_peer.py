@@ -372,17 +372,31 @@ def refusal(result, *more):
                    tlv(0x05, struct.pack("!H", result)), *more)
 
 
+def keep_alive(stream):
+    while True:
+        kind, payload = stream.envelope()
+        if kind == CONTROL and payload[2] == KEEPALIVE_REQUEST:
+            stream.send(envelope(CONTROL, payload[:2] + bytes((KEEPALIVE_RESPONSE, 0)) +
+                                 payload[4:]))
+
+
 def answer(octets):
     """An action that answers the Configuration Request so, and keep-alives rightly."""
     def action(stream, _):
         stream.envelope()
         stream.send(octets)
-        while True:
-            kind, payload = stream.envelope()
-            if kind == CONTROL and payload[2] == KEEPALIVE_REQUEST:
-                stream.send(envelope(CONTROL, payload[:2] + bytes((KEEPALIVE_RESPONSE, 0)) +
-                                     payload[4:]))
+        keep_alive(stream)
     return action
+
+
+def late(stream, _):
+    """The same, so late that the TSE has begun to ask by DHCP."""
+    stream.envelope()
+    while stream.envelope()[0] != IP:
+        pass
+    print("asked by DHCP", flush=True)
+    stream.send(response())
+    keep_alive(stream)
 
 
 def hang_up(stream, _):
@@ -408,6 +422,7 @@ SERVER = {
     "grant": answer(response()),
     "silence": silence,
     "http": say(HTTP_ANSWER),
+    "late": late,
     "hang-up": hang_up,
     "length": answer(envelope(CONTROL, b"", length=1)),
     "magic": answer(control(CONFIGURATION_RESPONSE, magic=0x1234)),

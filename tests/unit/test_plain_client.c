@@ -338,6 +338,21 @@ static void check(void)
 	CU_ASSERT_EQUAL(client.dhcp4, PLAIN_BOUND);
 }
 
+/* The address that it had before is asked for, and another one is taken. */
+static void wished(void)
+{
+	begin();
+	deaf4 = true;
+	client.wished = address("10.64.0.9");
+	run_until(now);
+	CU_ASSERT_EQUAL(last4.type, DHCP4_DISCOVER);
+	CU_ASSERT_STRING_EQUAL(text(&last4.requested), "10.64.0.9");
+	deaf4 = false;
+	run_until(now + 6 * SECOND);
+	CU_ASSERT_STRING_EQUAL(text(&last4.requested), "10.64.0.7");
+	CU_ASSERT_EQUAL(client.dhcp4, PLAIN_BOUND);
+}
+
 static void release(void)
 {
 	uint8_t packet[DATAGRAM_PACKET_MAX];
@@ -512,6 +527,7 @@ static const struct unit_test tests[] = {
 	{"a renewal with news", renewal_with_news},
 	{"the prefix's lifetime", prefix_lifetime},
 	{"a sign of life", check},
+	{"an address wished for", wished},
 	{"release", release},
 	{"offers that are not taken", bad_offers},
 	{"a server that always says no", nak_loop},
