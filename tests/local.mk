@@ -252,6 +252,7 @@ IO_TESTS = \
 	tests/io/test_dial \
 	tests/io/test_hooks \
 	tests/io/test_keeper \
+	tests/io/test_lane_tcp \
 	tests/io/test_netlink \
 	tests/io/test_netmon \
 	tests/io/test_notify \
@@ -287,6 +288,8 @@ tests_io_test_hooks_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_hooks_LDADD = $(IO_TEST_LDADD)
 tests_io_test_keeper_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_keeper_LDADD = $(IO_TEST_LDADD)
+tests_io_test_lane_tcp_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_lane_tcp_LDADD = $(IO_TEST_LDADD)
 tests_io_test_netlink_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_netlink_LDADD = $(IO_TEST_LDADD)
 tests_io_test_netmon_CPPFLAGS = $(IO_TEST_CPPFLAGS)
