@@ -64,7 +64,8 @@ tse_SOURCES = \
 	src/tse/steer_state.h \
 	src/tse/steer_sync.c \
 	src/tse/steer_wanted.c
-tse_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS)
+tse_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS) \
+	-DOWN_HOOKS_DIR=\"$(pkglibexecdir)/hooks.d\"
 tse_LDADD = $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)
 
 bin_PROGRAMS += tsectl
