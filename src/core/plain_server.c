@@ -369,6 +369,14 @@ static enum plain_result serve_ipv6(const struct plain_service *service,
 		    : serve_ndp(service, &datagram, answer, length);
 }
 
+bool plain_may_be_ours(const struct packet *packet)
+{
+	if (packet->protocol == PROTOCOL_UDP)
+		return packet->destination_port ==
+		       (packet->version == 4 ? DHCP4_SERVER_PORT : DHCP6_SERVER_PORT);
+	return packet->protocol == PROTOCOL_ICMPV6 && packet->version == 6;
+}
+
 enum plain_result plain_serve(const struct plain_service *service, const struct packet *packet,
 	uint8_t *answer, size_t *length)
 {

@@ -43,6 +43,8 @@ enum plain_result {
 	PLAIN_ANSWER,   /* for us, and this is the answer */
 };
 
+/* A first look, for every packet: false when it certainly is PLAIN_NOT_OURS. */
+bool plain_may_be_ours(const struct packet *packet);
 /* `answer` has DATAGRAM_PACKET_MAX octets of room.  What is malformed is
  * PLAIN_NOT_OURS: it comes from an address that no tunnel may use. */
 enum plain_result plain_serve(const struct plain_service *service, const struct packet *packet,

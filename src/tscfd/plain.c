@@ -141,6 +141,8 @@ static bool serve(struct session_lane *at, const struct envelope *envelope)
 	/* What is no packet ends the session, as of every client. */
 	if (packet_parse(envelope->payload, envelope->length, &packet) != PACKET_OK)
 		return false;
+	if (!plain_may_be_ours(&packet))
+		return false;
 	struct plain_service service = service_of(session);
 	switch (plain_serve(&service, &packet, answer, &length)) {
 	case PLAIN_NOT_OURS:

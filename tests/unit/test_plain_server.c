@@ -57,7 +57,9 @@ static enum plain_result serve(size_t length)
 {
 	struct packet packet;
 	CU_ASSERT_EQUAL_FATAL(packet_parse(asked, length, &packet), PACKET_OK);
-	return plain_serve(&service, &packet, answer, &answer_length);
+	enum plain_result result = plain_serve(&service, &packet, answer, &answer_length);
+	CU_ASSERT_TRUE(result == PLAIN_NOT_OURS || plain_may_be_ours(&packet));
+	return result;
 }
 
 static enum plain_result ask4(const char *from, const char *to, const struct dhcp4_message *request)
