@@ -4,6 +4,10 @@ EXTRA_DIST += scripts/demo scripts/dependencies scripts/lint scripts/quickstart
 
 if CLIENT
 dist_sbin_SCRIPTS += scripts/tse-up scripts/tse-down
+
+# tse's own hooks.
+ownhooksdir = $(pkglibexecdir)/hooks.d
+dist_ownhooks_SCRIPTS = scripts/tse-dns
 endif
 if SERVER
 dist_sbin_SCRIPTS += scripts/tscf-pki

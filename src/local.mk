@@ -34,6 +34,8 @@ tse_SOURCES = \
 	src/tse/lanes.h \
 	src/tse/launch.c \
 	src/tse/launch.h \
+	src/tse/link_dns.c \
+	src/tse/link_dns.h \
 	src/tse/look.c \
 	src/tse/look.h \
 	src/tse/main.c \

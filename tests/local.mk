@@ -11,6 +11,7 @@ dist_check_SCRIPTS = \
 	tests/netns/bench.sh \
 	tests/netns/call.sh \
 	tests/netns/certificates.sh \
+	tests/netns/dns.sh \
 	tests/netns/drain.sh \
 	tests/netns/families.sh \
 	tests/netns/firewall.sh \

@@ -25,6 +25,8 @@ static const struct {
 	[HOOK_IMS_SECURITY] = {"TSE_IMS_SECURITY", WORD, 31},
 	[HOOK_PROFILE] = {"TSE_PROFILE", WORD ".", 255},
 	[HOOK_GENERATION] = {"TSE_GENERATION", DIGITS, 20},
+	[HOOK_DNS] = {"TSE_DNS", ADDRESS " ", 512},
+	[HOOK_DOMAINS] = {"TSE_DOMAINS", WORD ". ", HOOK_VALUE_MAX - 1},
 };
 
 const char *hook_variable(enum hook_value value)

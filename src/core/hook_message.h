@@ -25,6 +25,8 @@ enum hook_value {
 	HOOK_IMS_SECURITY,
 	HOOK_PROFILE,
 	HOOK_GENERATION, /* a number */
+	HOOK_DNS,        /* addresses of servers, with spaces between them */
+	HOOK_DOMAINS,    /* names that only they know, likewise */
 	HOOK_VALUES
 };
 

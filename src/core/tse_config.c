@@ -112,7 +112,7 @@ const struct config_key tse_config_keys[] = {
 	KEY("steering", "uid", CONFIG_LIST, uid, .fault = config_fault_uid),
 	KEY("steering", "netns", CONFIG_STRING, netns, .fault = config_fault_file_name,
 		.inert = true),
-	KEY("steering", "dns", CONFIG_BOOL, dns, .standard = "no", .inert = true),
+	KEY("steering", "dns", CONFIG_BOOL, dns, .standard = "no"),
 
 	KEY("log", "level", CONFIG_CHOICE, log.level, .choices = log_level_names,
 		.standard = "info", .minimum = 3),

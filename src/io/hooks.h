@@ -14,7 +14,8 @@
  * PATH and TSE_... as their whole environment and /dev/null as their only
  * descriptors.  One that takes too long is killed with its process group.  When
  * states follow each other faster, those in between are left out, never the
- * last.  Every run leaves one line in the log. */
+ * last.  Every run leaves one line in the log.  When the daemon dies without a
+ * word, those of `own` are told the state "gone". */
 #ifndef TSCF_IO_HOOKS_H
 #define TSCF_IO_HOOKS_H
 
@@ -32,7 +33,8 @@ enum {
 
 /* Borrowed for the life of the process. */
 struct hooks_settings {
-	const char *directory;
+	const char *directory;        /* the administrator's */
+	const char *own;              /* of programs of ours that go before; or NULL */
 	uint64_t limit;               /* us */
 	const char *program;          /* as for log_open */
 	const struct config_log *log; /* as log_open was given it */

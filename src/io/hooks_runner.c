@@ -33,6 +33,7 @@ struct runner {
 	const struct hooks_settings *settings;
 	int fd;       /* -1: the daemon is gone */
 	uint64_t end; /* us: when all must be over; UINT64_MAX while the daemon lives */
+	bool died;    /* the daemon, without a word */
 	/* The newest state that no hook has been told. */
 	bool pending;
 	char message[HOOK_MESSAGE_MAX];
@@ -51,6 +52,27 @@ struct change {
 };
 
 /* --- news from the daemon -------------------------------------------------- */
+
+/* What hooks of our own have set up is undone; the administrator's are told only
+ * what the daemon says. */
+static void note_death(struct runner *runner)
+{
+	char last[HOOK_MESSAGE_MAX];
+	struct hook_values values;
+	enum hook_value fault;
+	if (!runner->settings->own)
+		return;
+	memcpy(last, runner->message, runner->length);
+	if (!hook_message_get(last, runner->length, &values) ||
+		strcmp(values.text[HOOK_STATE], "stopping") == 0)
+		return;
+	values.text[HOOK_STATE] = "gone";
+	values.text[HOOK_TRANSPORT] = "none";
+	runner->length =
+		hook_message_put(&values, runner->message, sizeof(runner->message), &fault);
+	runner->pending = runner->length > 0;
+	runner->died = true;
+}
 
 static void take(struct runner *runner, const char *message, size_t length)
 {
@@ -82,6 +104,7 @@ static void drain(struct runner *runner)
 		}
 		close(runner->fd);
 		runner->fd = -1;
+		note_death(runner);
 		runner->end = clock_now() + runner->settings->limit;
 	}
 }
@@ -268,9 +291,9 @@ static void describe(struct reason *what, bool in_time, int status)
 		reason_set(what, "failed with exit status %d", WEXITSTATUS(status));
 }
 
-static void run(struct runner *runner, const struct change *change, const char *name)
+static void run(
+	struct runner *runner, const struct change *change, const char *directory, const char *name)
 {
-	const char *directory = runner->settings->directory;
 	const char *state = change->values.text[HOOK_STATE];
 	const char *verdict = change->values.text[HOOK_VERDICT];
 	uint64_t began = clock_now();
@@ -295,21 +318,29 @@ static void run(struct runner *runner, const struct change *change, const char *
 		what.text, state, verdict, ms);
 }
 
+static void run_those_of(struct runner *runner, struct change *change, const char *directory)
+{
+	change->count = 0;
+	if (!open_directory(change, directory))
+		return;
+	list(change, directory);
+	for (size_t i = 0; i < change->count && clock_now() < runner->end; i++)
+		run(runner, change, directory, change->names[i]);
+	close(change->directory);
+}
+
 static void run_all(struct runner *runner)
 {
 	static struct change change;
-	const char *directory = runner->settings->directory;
 	runner->pending = false;
-	change.count = 0;
 	memcpy(change.message, runner->message, runner->length);
-	if (!hook_message_get(change.message, runner->length, &change.values) ||
-		!open_directory(&change, directory))
+	if (!hook_message_get(change.message, runner->length, &change.values))
 		return;
 	fill_environment(&change);
-	list(&change, directory);
-	for (size_t i = 0; i < change.count && clock_now() < runner->end; i++)
-		run(runner, &change, change.names[i]);
-	close(change.directory);
+	if (runner->settings->own)
+		run_those_of(runner, &change, runner->settings->own);
+	if (!runner->died)
+		run_those_of(runner, &change, runner->settings->directory);
 }
 
 /* --- being a child --------------------------------------------------------- */

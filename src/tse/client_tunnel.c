@@ -8,6 +8,7 @@
 
 #include "io/clock.h"
 #include "io/log.h"
+#include "tse/link_dns.h"
 #include "tse/negotiate.h"
 #include "tse/report.h"
 
@@ -239,6 +240,7 @@ static void client_came_up(struct client *client)
 	if (client->traversal.kernel == TRAVERSAL_KERNEL_TUNNEL)
 		steer_carrier(client->steer, client->tun, true);
 	report_up(client);
+	link_dns_explain(client);
 	warn_strict_rp_filter(client);
 }
 

@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "io/notify.h"
+#include "tse/link_dns.h"
 #include "lane_json.h"
 #include "realtime_json.h"
 
@@ -81,6 +82,7 @@ static void write_value(FILE *file, const char *key, const char *value)
 
 /* The texts of the state, for the file and for hooks. */
 struct state_text {
+	struct link_dns dns;
 	char inner4[PREFIX_TEXT_MAX], inner6[PREFIX_TEXT_MAX], generation[16];
 	char pcscf[CONTROL_PCSCF_MAX * (CLIENT_TEXT + 1)];
 };
@@ -99,6 +101,7 @@ static struct hook_values state_values(const struct client *client, struct state
 {
 	const struct client_grant *grant = &client->grant;
 	list_pcscf(grant, text->pcscf, sizeof(text->pcscf));
+	link_dns_choose(client, &text->dns);
 	snprintf(text->generation, sizeof(text->generation), "%u", client->generation);
 	return (struct hook_values){
 		.text = {
@@ -113,6 +116,8 @@ static struct hook_values state_values(const struct client *client, struct state
 			[HOOK_IMS_SECURITY] = grant->ims_security_off ? "may-disable" : "keep",
 			[HOOK_PROFILE] = client->profile,
 			[HOOK_GENERATION] = text->generation,
+			[HOOK_DNS] = text->dns.servers,
+			[HOOK_DOMAINS] = text->dns.domains,
 		}};
 }
 

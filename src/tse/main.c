@@ -321,6 +321,7 @@ static int start_hooks(struct tse *tse, struct reason *why)
 {
 	struct hooks_settings settings = {
 		.directory = tse->options.hooks_dir,
+		.own = tse->config.dns ? tse->options.own_hooks_dir : NULL,
 		.limit = HOOKS_LIMIT,
 		.program = "tse",
 		.log = &tse->log,

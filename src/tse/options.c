@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef OWN_HOOKS_DIR
+#define OWN_HOOKS_DIR "/usr/libexec/tscf/hooks.d"
+#endif
+
 static const char help[] =
 	"Usage: tse --config FILE [OPTION]...\n"
 	"Carries IMS traffic through a TLS tunnel to a TSCF.  People use tse-up.\n"
@@ -25,6 +29,7 @@ static const char help[] =
 	"      --run-dir DIR           state file and control socket (/run/tse)\n"
 	"      --state-dir DIR         what is kept between runs (/var/lib/tse)\n"
 	"      --hooks-dir DIR         programs to run on changes (/etc/tse/hooks.d)\n"
+	"      --own-hooks-dir DIR     hooks of tse's own, which go before those\n"
 	"  -h, --help                  show this and exit\n"
 	"  -V, --version               show the version and exit\n"
 	"\n"
@@ -36,6 +41,7 @@ enum {
 	OPTION_RUN_DIR,
 	OPTION_STATE_DIR,
 	OPTION_HOOKS_DIR,
+	OPTION_OWN_HOOKS_DIR,
 	OPTION_PROBE,
 	OPTION_JSON,
 	OPTION_REDACT,
@@ -51,6 +57,7 @@ static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPTION_RUN_DIR},
 	{"state-dir", required_argument, NULL, OPTION_STATE_DIR},
 	{"hooks-dir", required_argument, NULL, OPTION_HOOKS_DIR},
+	{"own-hooks-dir", required_argument, NULL, OPTION_OWN_HOOKS_DIR},
 	{"probe", no_argument, NULL, OPTION_PROBE},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"redact", no_argument, NULL, OPTION_REDACT},
@@ -135,6 +142,9 @@ static int take(struct options *options, int option, struct reason *why)
 	case OPTION_HOOKS_DIR:
 		options->hooks_dir = optarg;
 		return 0;
+	case OPTION_OWN_HOOKS_DIR:
+		options->own_hooks_dir = optarg;
+		return 0;
 	case OPTION_PROBE:
 		options->probe = true;
 		return 0;
@@ -160,7 +170,8 @@ int options_parse(struct options *options, int argc, char **argv, struct reason 
 {
 	*options = (struct options){.run_dir = "/run/tse",
 		.state_dir = "/var/lib/tse",
-		.hooks_dir = "/etc/tse/hooks.d"};
+		.hooks_dir = "/etc/tse/hooks.d",
+		.own_hooks_dir = OWN_HOOKS_DIR};
 	int option, result = 0;
 	while (result == 0 &&
 		(option = getopt_long(argc, argv, "c:p:ft:o:hV", long_options, NULL)) != -1)

@@ -13,7 +13,7 @@ enum { OPTIONS_OVERRIDES = 64, OPTIONS_PROFILE = 64 };
 struct options {
 	const char *config;
 	char profile[OPTIONS_PROFILE];
-	const char *run_dir, *state_dir, *hooks_dir;
+	const char *run_dir, *state_dir, *hooks_dir, *own_hooks_dir;
 	const char *overrides[OPTIONS_OVERRIDES];
 	size_t override_count;
 	unsigned timeout; /* s; 0: none */

@@ -179,7 +179,7 @@ static void test_environment(void)
 		"TSE_FIREWALL=strict", "TSE_VERDICT=tunnel", "TSE_TRANSPORT=tls", "TSE_IFACE=tse0",
 		"TSE_INNER4=10.45.0.2/16", "TSE_INNER6=fd00:45::2/64",
 		"TSE_PCSCF=10.99.0.10 p-cscf.ims.example", "TSE_IMS_SECURITY=keep",
-		"TSE_PROFILE=office", "TSE_GENERATION=7", "end"};
+		"TSE_PROFILE=office", "TSE_GENERATION=7", "TSE_DNS=", "TSE_DOMAINS=", "end"};
 	write_reporter("env", "tr '\\0' '\\n' </proc/$$/environ; echo end");
 	start(GENEROUS);
 	run("up");

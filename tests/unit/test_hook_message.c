@@ -87,7 +87,7 @@ static void test_alphabets_differ(void)
 		const char *text;
 	} unfit[] = {{HOOK_GENERATION, "-1"}, {HOOK_GENERATION, "1a"}, {HOOK_INNER4, "10.0.0.x"},
 		{HOOK_STATE, "a b"}, {HOOK_PROFILE, "a/b"}, {HOOK_IFACE, "a/b"},
-		{HOOK_INNER6, "fe80::1 fe80::2"}};
+		{HOOK_INNER6, "fe80::1 fe80::2"}, {HOOK_DNS, "dns.example"}, {HOOK_DOMAINS, "a;b"}};
 	for (size_t i = 0; i < sizeof(unfit) / sizeof(*unfit); i++) {
 		struct hook_values values = good;
 		values.text[unfit[i].value] = unfit[i].text;
