@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/plain_dhcp4.h"
 #include "core/siphash.h"
 
 enum { MTU_UNTOLD = 1500 };
@@ -107,8 +108,7 @@ static void grant_mtu(struct control_message *out, uint32_t mtu)
 static void grant_ipv4(const struct plain_client *client, struct control_message *out)
 {
 	const struct dhcp4_message *lease = &client->offer;
-	if (client->dhcp4 != PLAIN_BOUND && client->dhcp4 != PLAIN_RENEWING &&
-		client->dhcp4 != PLAIN_REBINDING)
+	if (!plain_dhcp4_is_bound(client))
 		return;
 	out->inner4 = (struct prefix){lease->yours, 32};
 	control_set(out, TAG_INNER4);

@@ -248,7 +248,7 @@ static void keys_without_effect(void)
 	static const struct {
 		const char *text, *key; /* NULL: none */
 	} cases[] = {
-		{"[listen]\nplain = yes\n", "plain"},
+		{"[listen]\nplain = yes\n", NULL},
 		{"[listen]\nplain = no\n", NULL},
 		{"[listen]\nfallback = 127.0.0.1:80\n", "fallback"},
 		{"[pool]\nsame-identity = allow\n", NULL},
