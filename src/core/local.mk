@@ -84,6 +84,8 @@ libcore_a_SOURCES = \
 	src/core/packet_icmp.c \
 	src/core/plain_client.c \
 	src/core/plain_client.h \
+	src/core/plain_dhcp4.c \
+	src/core/plain_dhcp4.h \
 	src/core/plain_grant.c \
 	src/core/plain_grant.h \
 	src/core/plain_server.c \
