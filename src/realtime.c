@@ -63,26 +63,6 @@ static struct lane *lane_with(const struct lane_set *set, int index)
 	return NULL;
 }
 
-static unsigned place_of(const struct lane_set *set, const struct lane *lane)
-{
-	unsigned place = 0;
-	while (place < set->count && set->lane[place] != lane)
-		place++;
-	return place;
-}
-
-static struct lane *choose_copy(struct realtime *realtime, const struct lane_set *set,
-	const struct lane *first, const struct slot *slot, uint64_t now)
-{
-	int place = lane_choose_copy(set->view, set->count, (int)place_of(set, first), now);
-	if (place == LANE_NONE || !lane_is_ready(set->lane[place]) ||
-		!copies_allowed(realtime->out, realtime->copies,
-			lane_loss_seen(&realtime->loss, now), slot->length, now))
-		return NULL;
-	realtime->copied = now;
-	return set->lane[place];
-}
-
 /* What the peer might take for a copy. */
 static bool is_concerned(struct slot *slot)
 {
@@ -93,27 +73,59 @@ static bool is_concerned(struct slot *slot)
 	       copies_concern(&packet);
 }
 
-struct realtime_way realtime_choose(
+/* Its copy goes a little later, so that one burst of losses does not take both. */
+static void hold_copy(
+	struct realtime *realtime, struct slot *slot, const struct lane *lane, uint64_t now)
+{
+	if (copies_allowed(realtime->out, realtime->copies, lane_loss_seen(&realtime->loss, now),
+		    slot->length, now))
+		copies_hold(realtime->out, slot_packet(slot), slot->length, lane->index, now);
+}
+
+/* LANE_NONE when the lane has gone. */
+static int place_with(const struct lane_set *set, uint8_t index)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->lane[i]->index == index)
+			return (int)i;
+	return LANE_NONE;
+}
+
+struct copies_held *realtime_next_copy(
+	struct realtime *realtime, const struct lane_set *set, struct lane **lane, uint64_t now)
+{
+	struct copies_held *held;
+	while (realtime->out && (held = copies_due(realtime->out, now))) {
+		int place =
+			lane_choose_copy(set->view, set->count, place_with(set, held->lane), now);
+		if (place != LANE_NONE && lane_is_ready(set->lane[place])) {
+			*lane = set->lane[place];
+			realtime->copied = now;
+			return held;
+		}
+		held->sent = 0; /* no lane is good enough: it goes without */
+	}
+	return NULL;
+}
+
+struct lane *realtime_choose(
 	struct realtime *realtime, struct lane_set *set, struct slot *slot, uint64_t now)
 {
-	struct realtime_way way = {.lane = NULL};
-	if (!realtime->out || !is_concerned(slot)) {
-		way.lane = lane_set_choose(set, slot, now);
-		return way;
-	}
+	if (!realtime->out || !is_concerned(slot))
+		return lane_set_choose(set, slot, now);
 	uint64_t hash = copies_hash(realtime->out, slot_packet(slot), slot->length);
 	int repeated = copies_repeated(realtime->out, hash, now);
-	way.lane = repeated == LANE_NONE ? NULL : lane_with(set, repeated);
-	if (way.lane && tls_unsent(way.lane->tls) > REPEAT_UNSENT)
-		way.lane = NULL;
-	if (!way.lane) {
-		way.lane = lane_set_choose(set, slot, now);
-		if (way.lane && copies_service((enum sched_class)slot->service))
-			way.copy = choose_copy(realtime, set, way.lane, slot, now);
+	struct lane *lane = repeated == LANE_NONE ? NULL : lane_with(set, repeated);
+	if (lane && tls_unsent(lane->tls) > REPEAT_UNSENT)
+		lane = NULL;
+	if (!lane) {
+		lane = lane_set_choose(set, slot, now);
+		if (lane && copies_service((enum sched_class)slot->service))
+			hold_copy(realtime, slot, lane, now);
 	}
-	if (way.lane)
-		copies_sent(realtime->out, hash, way.lane->index, now);
-	return way;
+	if (lane)
+		copies_sent(realtime->out, hash, lane->index, now);
+	return lane;
 }
 
 bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,

@@ -44,14 +44,14 @@ void realtime_set_copies(struct realtime *realtime, enum copies_mode mode, bool 
 /* A lane has come or gone. */
 void realtime_lanes_changed(struct realtime *realtime, const struct lane_set *set);
 
-/* Where a packet goes that is no bulk, in a tunnel of several lanes; `lane` is
- * NULL when it waits, `copy` when it goes once.  Choosing a lane is taken as
- * sending. */
-struct realtime_way {
-	struct lane *lane, *copy;
-};
-struct realtime_way realtime_choose(
+/* The lane for a packet that is no bulk, in a tunnel of several lanes; NULL when it
+ * waits.  Choosing is taken as sending: its copy will be due, if it has one. */
+struct lane *realtime_choose(
 	struct realtime *realtime, struct lane_set *set, struct slot *slot, uint64_t now);
+/* The next copy that is due and its lane, or NULL.  Set its `sent` to 0 when it has
+ * gone. */
+struct copies_held *realtime_next_copy(
+	struct realtime *realtime, const struct lane_set *set, struct lane **lane, uint64_t now);
 /* A packet that came on `lane`, whose class is `service`: is it a copy, to be
  * dropped? */
 bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,

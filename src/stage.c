@@ -56,6 +56,17 @@ struct staged stage_whole(struct stage *stage, struct lane *lane, struct slot *s
 	return (struct staged){1, slot->length, length};
 }
 
+size_t stage_packet(struct stage *stage, struct lane *lane, const uint8_t *octets, uint16_t length)
+{
+	uint8_t *room = stage_room(stage, lane, ENVELOPE_HEADER + (size_t)length);
+	if (!room)
+		return 0;
+	envelope_put_header(room, ENVELOPE_IP, length);
+	memcpy(room + ENVELOPE_HEADER, octets, length);
+	stage->used += ENVELOPE_HEADER + (size_t)length;
+	return ENVELOPE_HEADER + (size_t)length;
+}
+
 struct staged stage_segments(struct stage *stage, struct lane *lane, struct slot *slot,
 	const struct packet *packet, uint16_t mtu)
 {

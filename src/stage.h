@@ -26,6 +26,8 @@ struct staged stage_whole(struct stage *stage, struct lane *lane, struct slot *s
  * it cannot be. */
 struct staged stage_segments(struct stage *stage, struct lane *lane, struct slot *slot,
 	const struct packet *packet, uint16_t mtu);
+/* Puts in a packet that is in no slot; returns the octets of its envelope. */
+size_t stage_packet(struct stage *stage, struct lane *lane, const uint8_t *octets, uint16_t length);
 /* Encrypts what is in it. */
 void stage_empty(struct stage *stage, struct lane *lane);
 

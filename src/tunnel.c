@@ -111,13 +111,18 @@ static void send_staged(struct tunnel *tunnel, struct lane *lane, size_t octets,
 	lane_set_sent(&tunnel->lanes, lane, (uint32_t)octets, now);
 }
 
-/* The same packet in another lane; keeps the slot. */
-static void encrypt_copy(struct tunnel *tunnel, struct lane *lane, struct slot *slot, uint64_t now)
+/* What goes once more, on another lane. */
+static void push_copies(struct tunnel *tunnel, uint64_t now)
 {
-	struct stage *stage = &tunnel->datapath->stage;
-	struct staged staged = stage_whole(stage, lane, slot);
-	send_staged(tunnel, lane, staged.octets, now);
-	counter_add(&tunnel->counters, COUNTER_COPIES_SENT, 1);
+	struct lane *lane;
+	struct copies_held *held;
+	while ((held = realtime_next_copy(&tunnel->realtime, &tunnel->lanes, &lane, now))) {
+		struct stage *stage = &tunnel->datapath->stage;
+		size_t octets = stage_packet(stage, lane, held->octets, held->length);
+		held->sent = 0;
+		send_staged(tunnel, lane, octets, now);
+		counter_add(&tunnel->counters, COUNTER_COPIES_SENT, 1);
+	}
 }
 
 /* Each packet takes the lane that is best for it now, in a record of its own,
@@ -132,22 +137,19 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 	if (share < RECORD_WORTH)
 		share = 0;
 	while (classes && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
-		struct realtime_way way =
-			realtime_choose(&tunnel->realtime, &tunnel->lanes, slot, now);
-		if (open && (open != way.lane || way.copy)) {
+		struct lane *lane = realtime_choose(&tunnel->realtime, &tunnel->lanes, slot, now);
+		if (open && open != lane) {
 			send_staged(tunnel, open, staged, now);
 			open = NULL;
 		}
-		if (!way.lane) {
+		if (!lane) {
 			sched_put_back(&tunnel->sched, slot);
 			classes &= ~(1U << slot->service);
 			continue;
 		}
-		if (way.copy)
-			encrypt_copy(tunnel, way.copy, slot, now);
 		realtime_waited(&tunnel->realtime, slot, now);
-		staged = (open ? staged : 0) + send_slot(tunnel, way.lane, slot);
-		open = way.lane;
+		staged = (open ? staged : 0) + send_slot(tunnel, lane, slot);
+		open = lane;
 		if (staged >= share) {
 			send_staged(tunnel, open, staged, now);
 			open = NULL;
@@ -189,6 +191,7 @@ static void push(struct tunnel *tunnel, uint64_t now)
 	if (realtime_is_due(&tunnel->realtime, now))
 		step_realtime(tunnel, now);
 	push_realtime(tunnel, now);
+	push_copies(tunnel, now);
 	lane = lane_set_for_bulk(&tunnel->lanes, now);
 	if (lane)
 		push_through(tunnel, lane, 1U << SCHED_BULK, now);

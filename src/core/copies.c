@@ -107,6 +107,32 @@ bool copies_allowed(
 	return true;
 }
 
+void copies_hold(
+	struct copies *copies, const uint8_t *octets, size_t length, uint8_t lane, uint64_t now)
+{
+	struct copies_held *place = &copies->held[0];
+	for (unsigned i = 1; i < COPIES_HELD; i++)
+		if (copies->held[i].sent < place->sent)
+			place = &copies->held[i];
+	place->sent = now;
+	place->length = (uint16_t)length;
+	place->lane = lane;
+	memcpy(place->octets, octets, length);
+}
+
+struct copies_held *copies_due(struct copies *copies, uint64_t now)
+{
+	struct copies_held *oldest = NULL;
+	for (unsigned i = 0; i < COPIES_HELD; i++) {
+		struct copies_held *held = &copies->held[i];
+		if (now - held->sent > COPIES_STALE)
+			held->sent = 0;
+		if (held->sent && (!oldest || held->sent < oldest->sent))
+			oldest = held;
+	}
+	return oldest && now - oldest->sent >= COPIES_LATER ? oldest : NULL;
+}
+
 bool copies_received(struct copies *copies, uint64_t hash, uint8_t lane, uint64_t now)
 {
 	struct copies_seen *seen = find(copies, hash);

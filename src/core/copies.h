@@ -26,6 +26,9 @@ enum {
 	COPIES_MEMORY = 2000000, /* us */
 	COPIES_RATE = 40000,     /* octets/s of copies at most: four calls of G.711 */
 	COPIES_BURST = 8000,     /* octets */
+	COPIES_HELD = 4,         /* packets whose copies have not gone yet */
+	COPIES_LATER = 15000,    /* us, at least, from a packet to its copy: with the next packet */
+	COPIES_STALE = 150000,   /* us, after which a copy is not worth sending */
 	COPIES_SETS = 64,
 	COPIES_WAYS = 4,
 };
@@ -36,7 +39,15 @@ enum copies_mode {
 	COPIES_ALWAYS = 2,
 };
 
-/* Packets that were seen lately, by hash.  About 4 KiB; zero except for the key,
+/* A packet that will go once more. */
+struct copies_held {
+	uint64_t sent;   /* us, when it went first; 0: free */
+	uint16_t length; /* octets */
+	uint8_t lane;    /* index of the lane on which it went */
+	uint8_t octets[COPIES_LARGEST];
+};
+
+/* Packets that were seen lately, by hash.  About 6 KiB; zero except for the key,
  * which is random and known to nobody else. */
 struct copies {
 	uint8_t key[SIPHASH_KEY];
@@ -49,6 +60,7 @@ struct copies {
 	/* Sender only: octets that may be copied now, and since when. */
 	uint32_t budget;
 	uint64_t budget_since; /* us */
+	struct copies_held held[COPIES_HELD];
 };
 
 void copies_init(struct copies *copies, const uint8_t key[SIPHASH_KEY]);
@@ -76,6 +88,14 @@ void copies_sent(struct copies *copies, uint64_t hash, uint8_t lane, uint64_t no
  * the lanes see loss. */
 bool copies_allowed(
 	struct copies *copies, enum copies_mode mode, bool loss, uint32_t octets, uint64_t now);
+
+/* Keeps what has just gone on `lane` for its copy; the oldest goes without one
+ * when there is no place. */
+void copies_hold(
+	struct copies *copies, const uint8_t *octets, size_t length, uint8_t lane, uint64_t now);
+/* The oldest whose copy is due, or NULL; whose time has passed are forgotten.
+ * The caller sends it, or not, and then sets `sent` to 0. */
+struct copies_held *copies_due(struct copies *copies, uint64_t now);
 
 /* Receiver, of what copies_concern() it and came on the lane with this index:
  * true when it is a copy of what came already, and is to be dropped. */

@@ -149,7 +149,34 @@ static void test_flood(void)
 	/* What was seen last is still known. */
 	CU_ASSERT_FALSE(copies_received(&receiver, 77, 0, NOW + 100000));
 	CU_ASSERT_TRUE(copies_received(&receiver, 77, 1, NOW + 100000));
-	CU_ASSERT(sizeof(struct copies) <= 4200);
+	CU_ASSERT(sizeof(struct copies) <= 6 * 1024);
+}
+
+/* Copies go a little later, in order, once, and not when they are old. */
+static void test_held(void)
+{
+	uint8_t octets[COPIES_LARGEST] = {0};
+	start();
+	CU_ASSERT_PTR_NULL(copies_due(&sender, NOW));
+	for (uint8_t i = 0; i < COPIES_HELD + 1; i++) {
+		octets[0] = octets[199] = i;
+		copies_hold(&sender, octets, 200, 7, NOW + i * MS);
+	}
+	CU_ASSERT_PTR_NULL(copies_due(&sender, NOW + MS + COPIES_LATER - 1));
+	/* The first had to go without. */
+	for (uint8_t i = 1; i < COPIES_HELD + 1; i++) {
+		struct copies_held *held = copies_due(&sender, NOW + i * MS + COPIES_LATER);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(held);
+		CU_ASSERT_EQUAL(held->octets[0], i);
+		CU_ASSERT_EQUAL(held->octets[199], i);
+		CU_ASSERT_EQUAL(held->length, 200);
+		CU_ASSERT_EQUAL(held->lane, 7);
+		held->sent = 0;
+	}
+	CU_ASSERT_PTR_NULL(copies_due(&sender, NOW + 100 * MS));
+	copies_hold(&sender, octets, COPIES_LARGEST, 7, NOW);
+	CU_ASSERT_PTR_NULL(copies_due(&sender, NOW + COPIES_STALE + 1));
+	CU_ASSERT_PTR_NULL(copies_due(&sender, NOW + COPIES_STALE));
 }
 
 /* A sender and a receiver with lanes of random delay between them, each of which
@@ -228,6 +255,7 @@ static const struct unit_test tests[] = {
 	{"modes", test_modes},
 	{"budget", test_budget},
 	{"flood", test_flood},
+	{"copies go later", test_held},
 	{"as many arrive as were sent", test_end_to_end},
 };
 
