@@ -14,11 +14,12 @@
 enum {
 	SMALL_SLOTS = 4096,
 	BIG_SLOTS = 192,
-	TUN_READS = 128,         /* packets per wake-up */
-	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
-	PUSH_OCTETS = 64 * 1024, /* encrypted between two looks at the socket */
-	RECORD_WORTH = 1200,     /* realtime per lane that had better share a record */
-	ICMP_RATE = 1000,        /* errors per second, as Linux limits its own (RFC 4443 2.4 (f)) */
+	TUN_READS = 128,          /* packets per wake-up */
+	TUN_OCTETS = 512 * 1024,  /* and octets, whichever comes first */
+	PUSH_OCTETS = 64 * 1024,  /* encrypted between two looks at the socket */
+	TURN_OCTETS = 512 * 1024, /* of all tunnels, before the loop looks for packets again */
+	RECORD_WORTH = 1200,      /* realtime per lane that had better share a record */
+	ICMP_RATE = 1000, /* errors per second, as Linux limits its own (RFC 4443 2.4 (f)) */
 	ICMP_BURST = 50,
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
@@ -46,6 +47,41 @@ static enum counter media_sent(const struct datapath *datapath)
 static enum counter media_received(const struct datapath *datapath)
 {
 	return datapath->sends_up ? COUNTER_MEDIA_DOWN : COUNTER_MEDIA_UP;
+}
+
+/* --- tunnels that have something to send, in the order of their turns ------- */
+
+static void add_pending(struct tunnel *tunnel)
+{
+	struct datapath *datapath = tunnel->datapath;
+	if (tunnel->is_pending)
+		return;
+	tunnel->is_pending = true;
+	tunnel->pending_next = NULL;
+	*(datapath->pending ? &datapath->pending_last->pending_next : &datapath->pending) = tunnel;
+	datapath->pending_last = tunnel;
+}
+
+static struct tunnel *take_pending(struct datapath *datapath)
+{
+	struct tunnel *tunnel = datapath->pending;
+	datapath->pending = tunnel->pending_next;
+	tunnel->is_pending = false;
+	return tunnel;
+}
+
+static void remove_pending(struct tunnel *tunnel)
+{
+	struct datapath *datapath = tunnel->datapath;
+	struct tunnel *before = NULL;
+	if (!tunnel->is_pending)
+		return;
+	for (struct tunnel *at = datapath->pending; at != tunnel; at = at->pending_next)
+		before = at;
+	*(before ? &before->pending_next : &datapath->pending) = tunnel->pending_next;
+	if (datapath->pending_last == tunnel)
+		datapath->pending_last = before;
+	tunnel->is_pending = false;
 }
 
 /* --- sending: scheduler to lane ------------------------------------------ */
@@ -159,11 +195,20 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 		send_staged(tunnel, open, staged, now);
 }
 
-/* Nothing is encrypted before the socket has taken what was. */
+/* Nothing is encrypted before the socket has taken what was.  When other tunnels
+ * wait, or the loop has had its fill, one batch must do: the rest gets its turn. */
 static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned classes, uint64_t now)
 {
-	while (lane_is_ready(lane) && encrypt_batch(tunnel, lane, classes, now) > 0)
+	struct datapath *datapath = tunnel->datapath;
+	size_t octets;
+	while (lane_is_ready(lane) && (octets = encrypt_batch(tunnel, lane, classes, now)) > 0) {
 		lane_flush(lane);
+		datapath->turn += octets;
+		if (datapath->pending || datapath->turn >= TURN_OCTETS) {
+			tunnel_writable(tunnel);
+			return;
+		}
+	}
 }
 
 /* What the lanes' TCP tells, from time to time. */
@@ -174,73 +219,93 @@ static void step_realtime(struct tunnel *tunnel, uint64_t now)
 		count[COUNTER_DROP_STALE], now);
 }
 
-/* A lane that fails leaves the set at once, but lives until the loop turns. */
-static void push(struct tunnel *tunnel, uint64_t now)
+/* What goes before the bulk of any tunnel.  A lane that fails leaves the set at
+ * once, but lives until the loop turns. */
+static void push_first(struct tunnel *tunnel, uint64_t now)
 {
 	struct lane *lane = lane_set_first(&tunnel->lanes);
 	tunnel->lanes.held = false;
 	if (!lane)
 		return;
+	if (tunnel->lanes.count > 1) {
+		lane_set_look(&tunnel->lanes, now);
+		if (realtime_is_due(&tunnel->realtime, now))
+			step_realtime(tunnel, now);
+		push_realtime(tunnel, now);
+		push_copies(tunnel, now);
+	} else if (tunnel->sched.realtime_octets > 0 && lane_is_ready(lane) &&
+		   encrypt_batch(tunnel, lane, REALTIME_CLASSES, now) > 0) {
+		lane_flush(lane);
+	}
+}
+
+static void push_rest(struct tunnel *tunnel, uint64_t now)
+{
+	struct lane *lane = lane_set_first(&tunnel->lanes);
+	if (!lane)
+		return;
 	if (tunnel->lanes.count == 1) {
+		tunnel->lanes.held = false;
 		push_through(tunnel, lane, ALL_CLASSES, now);
 		if (lane_look_at_times(lane, now))
 			step_realtime(tunnel, now);
 		return;
 	}
-	lane_set_look(&tunnel->lanes, now);
-	if (realtime_is_due(&tunnel->realtime, now))
-		step_realtime(tunnel, now);
-	push_realtime(tunnel, now);
-	push_copies(tunnel, now);
 	lane = lane_set_for_bulk(&tunnel->lanes, now);
 	if (lane)
 		push_through(tunnel, lane, 1U << SCHED_BULK, now);
 }
 
-static void add_pending(struct tunnel *tunnel)
+/* Those who wait for the network are asked again, and soon. */
+static void keep_held(struct datapath *datapath, struct tunnel *held)
 {
-	if (tunnel->is_pending)
-		return;
-	tunnel->is_pending = true;
-	tunnel->pending_next = tunnel->datapath->pending;
-	tunnel->datapath->pending = tunnel;
+	if (held && !ev_is_active(&datapath->held))
+		ev_timer_again(datapath->loop, &datapath->held);
+	else if (!held)
+		ev_timer_stop(datapath->loop, &datapath->held);
+	for (struct tunnel *next; held; held = next) {
+		next = held->pending_next;
+		held->is_pending = false;
+		add_pending(held);
+	}
 }
 
-static void remove_pending(struct tunnel *tunnel)
-{
-	if (!tunnel->is_pending)
-		return;
-	struct tunnel **at = &tunnel->datapath->pending;
-	while (*at != tunnel)
-		at = &(*at)->pending_next;
-	*at = tunnel->pending_next;
-	tunnel->is_pending = false;
-}
-
+/* Realtime of all tunnels, then bulk in turns of one batch: no tunnel waits for all
+ * that another has.  The loop looks for packets in between. */
 static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events)
 {
-	(void)loop;
 	(void)events;
 	struct datapath *datapath = watcher->data;
-	if (!datapath->pending)
-		return;
-	uint64_t now = clock_now();
-	struct tunnel *tunnel, *held = NULL;
-	while ((tunnel = datapath->pending)) {
-		datapath->pending = tunnel->pending_next;
-		tunnel->is_pending = false;
-		push(tunnel, now);
+	struct tunnel *tunnel = datapath->pending, *held = NULL;
+	uint64_t now = tunnel ? clock_now() : 0;
+	/* Bulk's share is minded where a tunnel is alone with its lane. */
+	bool alone = tunnel && !tunnel->pending_next && tunnel->lanes.count < 2;
+
+	datapath->turn = 0;
+	for (; tunnel && !alone; tunnel = tunnel->pending_next)
+		push_first(tunnel, now);
+	while (datapath->pending && datapath->turn < TURN_OCTETS) {
+		tunnel = take_pending(datapath);
+		push_rest(tunnel, now);
 		if (!tunnel->lanes.held || tunnel->is_pending)
 			continue;
 		tunnel->is_pending = true;
 		tunnel->pending_next = held;
 		held = tunnel;
 	}
-	datapath->pending = held;
-	if (held && !ev_is_active(&datapath->held))
-		ev_timer_again(loop, &datapath->held);
-	else if (!held)
-		ev_timer_stop(loop, &datapath->held);
+	if (datapath->pending)
+		ev_idle_start(loop, &datapath->more);
+	else
+		ev_idle_stop(loop, &datapath->more);
+	keep_held(datapath, held);
+}
+
+/* More waits: the loop does not. */
+static void on_more(struct ev_loop *loop, struct ev_idle *watcher, int events)
+{
+	(void)loop;
+	(void)watcher;
+	(void)events;
 }
 
 /* Nothing to do but to have the loop turn, see on_push. */
@@ -633,6 +698,7 @@ int datapath_init(struct datapath *datapath, struct ev_loop *loop, const struct 
 	ev_io_init(&datapath->readable, on_tun_readable, tun->queues[queue], EV_READ);
 	ev_prepare_init(&datapath->push, on_push);
 	ev_timer_init(&datapath->held, on_held, 0., held_interval);
+	ev_idle_init(&datapath->more, on_more);
 	datapath->readable.data = datapath->push.data = datapath;
 	ev_io_start(loop, &datapath->readable);
 	ev_prepare_start(loop, &datapath->push);
@@ -644,6 +710,7 @@ void datapath_fini(struct datapath *datapath)
 	ev_io_stop(datapath->loop, &datapath->readable);
 	ev_prepare_stop(datapath->loop, &datapath->push);
 	ev_timer_stop(datapath->loop, &datapath->held);
+	ev_idle_stop(datapath->loop, &datapath->more);
 	slab_give(&datapath->slab, datapath->spare);
 	slab_fini(&datapath->slab);
 }

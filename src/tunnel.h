@@ -57,18 +57,20 @@ struct datapath {
 	struct ev_io readable;
 	struct ev_prepare push; /* sends what this turn of the loop gathered */
 	struct ev_timer held;   /* turns the loop while a tunnel waits for the network */
+	struct ev_idle more;    /* and at once while there is more to send than in a turn */
+	size_t turn;            /* octets that this turn of the loop has sent */
 	bool sends_up;          /* TUN to lane is "up": the TSE's side; set before datapath_init */
 	const struct datapath_events *events;
 	void *owner;
 	struct sched_policy policy;
 	struct slab slab;
-	struct slot *spare;        /* what the next packet is read into */
-	struct tunnel *pending;    /* tunnels with packets and a ready lane */
-	uint64_t flow_key;         /* for packet_flow() */
-	struct address own4, own6; /* source of ICMP errors */
-	struct rate_limit icmp;    /* and how many of them */
-	struct counters counters;  /* of packets that belong to no tunnel */
-	struct delivery delivery;  /* from the lanes to the TUN */
+	struct slot *spare;                    /* what the next packet is read into */
+	struct tunnel *pending, *pending_last; /* tunnels with packets, and a lane for them */
+	uint64_t flow_key;                     /* for packet_flow() */
+	struct address own4, own6;             /* source of ICMP errors */
+	struct rate_limit icmp;                /* and how many of them */
+	struct counters counters;              /* of packets that belong to no tunnel */
+	struct delivery delivery;              /* from the lanes to the TUN */
 	struct lane_scratch scratch;
 	struct stage stage;
 	/* ICMP errors that are written back to the TUN. */
