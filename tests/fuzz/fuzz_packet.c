@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Any octets are either refused or one packet whose parts lie within it; what
  * we answer to it is a packet too, with right checksums, and never a reason
- * for another answer. */
+ * for another answer.  An MSS that is lowered leaves a right checksum right and
+ * a wrong one wrong, and changes four octets at most. */
+#include "core/mss.h"
 #include "core/packet.h"
 
 #include <stdlib.h>
@@ -73,6 +75,31 @@ static void require_answers(const struct packet *p)
 	free(out);
 }
 
+static bool is_right(const struct packet *p)
+{
+	size_t length = p->length - p->l4_offset;
+	uint32_t sum =
+		packet_sum(p->source, 2 * address_size(p->version), p->protocol + (uint32_t)length);
+	return packet_sum(p->octets + p->l4_offset, length, sum) == 0xffff;
+}
+
+static void require_clamped(const struct packet *p)
+{
+	uint8_t *copy = malloc(p->length); /* its end is watched */
+	require(copy != NULL);
+	memcpy(copy, p->octets, p->length);
+	bool changed = mss_clamp(p, copy, 1280);
+	struct packet after;
+	size_t differ = 0;
+	require(packet_parse(copy, p->length, &after) == PACKET_OK);
+	for (size_t i = 0; i < p->length; i++)
+		differ += copy[i] != p->octets[i];
+	require(differ <= 4 && changed == (differ > 0));
+	require(!changed || is_right(&after) == is_right(p));
+	require(!mss_clamp(&after, copy, 1280));
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	struct packet packet;
@@ -83,5 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	require(packet_flow(&packet, 1) == packet_flow(&packet, 1));
 	packet_l4_checksum(&packet);
 	require_answers(&packet);
+	require_clamped(&packet);
 	return 0;
 }
