@@ -207,6 +207,7 @@ bool plain_client_take(
 		return datagram_read(packet, &datagram) && take_dhcp6(client, &datagram, now);
 	/* RFC 4861 6.1.2: a router speaks from its link-local address. */
 	if (!datagram_read_ndp(packet, &datagram) || datagram.source.octets[0] != 0xfe ||
+		(datagram.source.octets[1] & 0xc0) != 0x80 ||
 		!ndp_decode_advert(datagram.payload, &advert))
 		return false;
 	take_advert(client, &advert, now, random);

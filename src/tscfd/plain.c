@@ -41,6 +41,10 @@ static enum control_result judge(const struct session *session, const char **why
 		*why = "this TSCF is shutting down";
 		return RESULT_SHUTTING_DOWN;
 	}
+	if (worker->drain.on) {
+		*why = "this TSCF is taken out of service";
+		return RESULT_SHUTTING_DOWN;
+	}
 	if (tls_resumed(session_first(session)->lane.tls) &&
 		config->client_auth == CLIENT_AUTH_REQUIRE) {
 		*why = "a resumed TLS session shows no certificate, and a plain client has no "

@@ -479,6 +479,8 @@ static void bad_adverts(void)
 		.destination = address("ff02::1"),
 		.payload = {octets, ndp_encode_advert(&advert, octets, sizeof(octets))}};
 	CU_ASSERT_FALSE(give(packet, datagram_write_ndp(&datagram, packet)));
+	datagram.source = address("fec0::1");
+	CU_ASSERT_FALSE(give(packet, datagram_write_ndp(&datagram, packet)));
 	datagram.source = address("fe80::1");
 	advert.prefix.address.version = 0;
 	datagram.payload.length = ndp_encode_advert(&advert, octets, sizeof(octets));
