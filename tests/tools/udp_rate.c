@@ -9,8 +9,9 @@
  *
  * The size is that of the IP packet.  The packets belong to FLOWS flows, one
  * after the other, as those of calls do.  A trial is repeated before it counts
- * as failed, since a machine has hiccups.  Prints one line of JSON; the rate is
- * what arrived. */
+ * as failed, since a machine has hiccups.  What a queue still holds GRACE_NS
+ * after the end counts as lost: the rate shall be one that lasts.  Prints one line of JSON; the
+ *rate is what arrived. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -35,7 +36,9 @@ enum {
 	HEADERS = 20 + 8, /* IPv4 and UDP */
 	SOCKET_BUFFER = 8 << 20,
 	PAUSE_NS = 100 * 1000, /* between the sender's bursts, ns */
-	DRAIN_NS = 150 * 1000 * 1000,
+	GRACE_NS = 25 * 1000 * 1000,
+	QUIET_NS = 50 * 1000 * 1000, /* without an arrival: all queues are empty */
+	QUIET_TRIES = 100,
 };
 
 struct trial {
@@ -48,9 +51,9 @@ static int receivers[FLOWS], sender;
 static struct sockaddr_in targets[FLOWS];
 static unsigned payload_size = 200 - HEADERS;
 static double seconds = 1;
-static atomic_uint current; /* number of the trial: late packets do not count */
-static atomic_ulong received;
-static unsigned long total; /* of all trials */
+static atomic_uint current;             /* number of the trial: late packets do not count */
+static atomic_ulong received, arrivals; /* of this trial; of all */
+static unsigned long total;             /* that arrived, of all trials */
 
 static uint64_t now_ns(void)
 {
@@ -104,6 +107,7 @@ static void *receive(void *unused)
 			for (int i = 0; i < count; i++)
 				fresh += numbers[i] == atomic_load(&current);
 			atomic_fetch_add(&received, fresh);
+			atomic_fetch_add(&arrivals, count > 0 ? (unsigned long)count : 0);
 			idle = idle && count <= 0;
 		}
 		if (idle)
@@ -134,6 +138,17 @@ static unsigned send_burst(unsigned count, const uint8_t *payload)
 	return sent < 0 ? 1 : (unsigned)sent;
 }
 
+/* Until what the last trial left in queues is gone: seconds, in some. */
+static void drain(void)
+{
+	for (int tries = 0; tries < QUIET_TRIES; tries++) {
+		unsigned long before = atomic_load(&arrivals);
+		pause_ns(QUIET_NS);
+		if (atomic_load(&arrivals) == before)
+			return;
+	}
+}
+
 static struct trial try_rate(double rate)
 {
 	uint8_t payload[65536] = {0};
@@ -151,8 +166,9 @@ static struct trial try_rate(double rate)
 			sent += send_burst(due > BATCH ? BATCH : (unsigned)due, payload);
 	}
 	double took = (double)(now_ns() - start) * 1e-9;
-	pause_ns(DRAIN_NS);
+	pause_ns(GRACE_NS);
 	double arrived = (double)atomic_load(&received);
+	drain();
 	total += atomic_load(&received);
 	return (struct trial){rate, (double)sent / took, arrived / took,
 		sent == 0 ? 100 : 100 * (1 - arrived / (double)sent)};
