@@ -265,6 +265,7 @@ IO_TESTS = \
 	tests/io/test_segments \
 	tests/io/test_sip_locate \
 	tests/io/test_sock_destroy \
+	tests/io/test_state \
 	tests/io/test_steer \
 	tests/io/test_steer_host \
 	tests/io/test_steer_policy \
@@ -313,6 +314,9 @@ tests_io_test_sip_locate_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sip_locate_LDADD = $(IO_TEST_LDADD)
 tests_io_test_sock_destroy_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sock_destroy_LDADD = $(IO_TEST_LDADD)
+tests_io_test_state_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_state_LDADD = $(IO_TEST_LDADD)
+tests_io_test_state_SOURCES = tests/io/test_state.c src/tscfd/state.c
 tests_io_test_steer_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_steer_LDADD = $(IO_TEST_LDADD)
 tests_io_test_steer_SOURCES = tests/io/test_steer.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
