@@ -47,7 +47,7 @@ const char *tls_aead_name(void)
 static const char *wolf_text(int error, char text[WOLFSSL_MAX_ERROR_SZ])
 {
 	wolfSSL_ERR_error_string_n(
-		(unsigned long)(error < 0 ? -error : error), text, WOLFSSL_MAX_ERROR_SZ);
+		(unsigned long)(error < 0 ? error : -error), text, WOLFSSL_MAX_ERROR_SZ);
 	return text;
 }
 

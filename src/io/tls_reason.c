@@ -148,7 +148,7 @@ static enum tls_result fail_certificate(struct tls *tls, int error)
 		serial[CERTIFICATE_SERIAL_MAX];
 	const char *which = tls->suspect_depth > 0 ? "intermediate certificate" : "certificate";
 	struct view der = {tls->suspect, tls->suspect_length};
-	wolfSSL_ERR_error_string_n((unsigned long)-(long)error, text, sizeof(text));
+	wolfSSL_ERR_error_string_n((unsigned long)(long)error, text, sizeof(text));
 	if (!tls->suspect || !certificate_parse(&certificate, der))
 		return tls_fail(tls, TLS_FAILURE_BAD_CERTIFICATE,
 			"the %s's certificate is unusable: %s", peer(tls), text);
@@ -361,7 +361,7 @@ enum tls_result tls_fail_wolf(struct tls *tls, int error)
 	if (error == SOCKET_ERROR_E || error == SOCKET_PEER_CLOSED_E ||
 		error == WOLFSSL_ERROR_SYSCALL || tls->input_ended)
 		return fail_ended(tls);
-	wolfSSL_ERR_error_string_n((unsigned long)-(long)error, text, sizeof(text));
+	wolfSSL_ERR_error_string_n((unsigned long)(long)error, text, sizeof(text));
 	if (is_no_common(error))
 		return tls_fail(tls, TLS_FAILURE_NO_COMMON,
 			"no common TLS version or cipher with the %s (%s): we speak %s with ECDHE "

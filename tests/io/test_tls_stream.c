@@ -4,6 +4,7 @@
 #include "../unit/unit.h"
 #include "tls_pair.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static uint8_t octet_at(size_t n)
 
 static void flow_write(struct flow *flow)
 {
-	static uint8_t octets[1 << 20];
+	static _Thread_local uint8_t octets[1 << 20];
 	while (flow->written < flow->total && tls_unsent(flow->from) < UNSENT_MAX) {
 		size_t length = flow->total - flow->written;
 		length = length < flow->chunk ? length : flow->chunk;
@@ -60,7 +61,7 @@ static void flow_write(struct flow *flow)
 
 static void flow_read(struct flow *flow)
 {
-	static uint8_t octets[1 << 20];
+	static _Thread_local uint8_t octets[1 << 20];
 	size_t got;
 	enum tls_result result;
 	do {
@@ -236,6 +237,45 @@ static void test_key_updates(void)
 	down.update_every = 70000;
 	CU_ASSERT_TRUE(carry(&up, &down));
 	pair_close(&pair);
+}
+
+/* Threads have a connection each: the keys of one never meet those of another. */
+enum { THREADS = 4 };
+
+static void *update_in_thread(void *argument)
+{
+	struct pair *pair = argument;
+	struct flow up = {.from = pair->client.tls,
+		.to = pair->server.tls,
+		.total = 1 << 20,
+		.chunk = 1999,
+		.room = 65536,
+		.update_every = 7000};
+	struct flow down = up;
+	down.from = pair->server.tls;
+	down.to = pair->client.tls;
+	down.update_every = 11000;
+	tls_thread_init();
+	bool carried = carry(&up, &down);
+	tls_thread_fini();
+	return carried ? pair : NULL;
+}
+
+static void test_key_updates_in_threads(void)
+{
+	struct pair pairs[THREADS];
+	pthread_t threads[THREADS];
+	for (int i = 0; i < THREADS; i++)
+		CU_ASSERT_TRUE_FATAL(pair_open(&pairs[i], &good));
+	for (int i = 0; i < THREADS; i++)
+		CU_ASSERT_EQUAL_FATAL(
+			pthread_create(&threads[i], NULL, update_in_thread, &pairs[i]), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *carried = NULL;
+		CU_ASSERT_EQUAL(pthread_join(threads[i], &carried), 0);
+		CU_ASSERT_PTR_EQUAL(carried, &pairs[i]);
+		pair_close(&pairs[i]);
+	}
 }
 
 /* A peer that asks for new keys and never reads is given up in time. */
@@ -422,6 +462,7 @@ static const struct unit_test tests[] = {
 	{"octet by octet", test_octet_by_octet},
 	{"several records leave together", test_collects},
 	{"key updates under load", test_key_updates},
+	{"key updates in threads", test_key_updates_in_threads},
 	{"key updates without end", test_key_update_flood},
 	{"a peer's last words", test_last_words},
 	{"a changed record", test_changed_record},
