@@ -16,6 +16,7 @@ dist_check_SCRIPTS = \
 	tests/netns/families.sh \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
+	tests/netns/identities.sh \
 	tests/netns/indication.sh \
 	tests/netns/lanes.sh \
 	tests/netns/leaks.sh \
