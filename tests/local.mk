@@ -29,6 +29,7 @@ dist_check_SCRIPTS = \
 	tests/netns/pki.sh \
 	tests/netns/plain-eftf.sh \
 	tests/netns/plain.sh \
+	tests/netns/priority.sh \
 	tests/netns/proxies.sh \
 	tests/netns/recovery.sh \
 	tests/netns/refusals.sh \

@@ -25,9 +25,9 @@ lab_linkemu_stop() {
 }
 
 # lab_shape OPTION...: the path between the UE and its router becomes this link;
-# `up` is what the UE sends.
+# `up` is what the UE sends.  Again, it becomes another one.
 lab_shape() {
-	in_ns ue ip link delete access
+	lab_linkemu_stop >/dev/null 2>&1 || in_ns ue ip link delete access
 	lab_linkemu_start ue access access ue "$@"
 	ip -n "$LAB_TAG-ue" address add 198.51.100.2/24 dev access
 	ip -n "$LAB_TAG-access" address add 198.51.100.1/24 dev ue
