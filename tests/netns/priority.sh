@@ -58,6 +58,7 @@ status() {
 	lab_tsectl alice -j status | jq -r "$1"
 }
 
+# shellcheck disable=SC2317 # wait_for calls it
 status_is() {
 	[ "$(status "$1")" = "$2" ]
 }
@@ -67,6 +68,7 @@ status_is() {
 # 20 Mbit/s and 50 ms with a buffer of 200 ms, which bulk would fill.
 test_bulk_yields() {
 	lab_shape --both delay=25,rate=20M,queue=200ms
+	# shellcheck disable=SC2119 # it needs no options here
 	lab_tscfd_start
 	tunnel_up
 	is "$(status .realtime.rating)" null "without a call there is no rating"
@@ -149,6 +151,7 @@ repeated_three_times() {
 	echo "[$(printf '3, %.0s' {1..19})3]"
 }
 
+# shellcheck disable=SC2317 # wait_for calls it
 core_listens() {
 	[ -n "$(in_ns core ss -H -l -u -n "sport = :$1")" ]
 }
