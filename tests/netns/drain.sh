@@ -41,6 +41,7 @@ in_log() {
 }
 
 has_address_like() {
+	# shellcheck disable=SC2053 # a pattern
 	[[ $(lab_state alice INNER4) == $1 ]]
 }
 
