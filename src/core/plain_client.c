@@ -223,7 +223,8 @@ bool plain_client_is_ready(const struct plain_client *client)
 {
 	bool decided4 = client->dhcp4 != PLAIN_SELECTING && client->dhcp4 != PLAIN_REQUESTING;
 	bool decided6 = client->router != PLAIN_SOLICITING && client->dhcp6 != PLAIN_ASKING;
-	return plain_client_has_address(client) && ((decided4 && decided6) || client->settled);
+	return plain_client_has_address(client) &&
+	       ((decided4 && decided6) || client->settled || client->one_family);
 }
 
 void plain_client_check(struct plain_client *client, uint64_t now, uint32_t random)

@@ -57,11 +57,14 @@ enum plain_dhcp6_state {
 
 struct plain_client {
 	uint8_t uuid[PLAIN_UUID];
-	struct address wished; /* the IPv4 address it had before; set after init */
-	uint64_t first;        /* us, when the first family was there; 0: not yet */
-	bool settled;          /* PLAIN_SETTLE_US ago */
-	uint64_t alive;        /* us, the last answer to anything */
-	unsigned changes;      /* counts what plain_client_grant() would tell differently */
+	/* Of the tunnel that it had before, set after init: the IPv4 address, and
+	 * that it had one family alone, so that nothing is waited for. */
+	struct address wished;
+	bool one_family;
+	uint64_t first;   /* us, when the first family was there; 0: not yet */
+	bool settled;     /* PLAIN_SETTLE_US ago */
+	uint64_t alive;   /* us, the last answer to anything */
+	unsigned changes; /* counts what plain_client_grant() would tell differently */
 
 	enum plain_dhcp4_state dhcp4;
 	uint32_t transaction4;

@@ -146,7 +146,10 @@ static void start(struct client *client)
 	plain->active = client->tunnel.plain = true;
 	plain->applied = 0;
 	plain_client_init(&plain->machine, client->instance, clock_now());
-	plain->machine.wished = client->grant.plan.inner4.address;
+	const struct steer_plan *before = &client->grant.plan;
+	bool had4 = before->inner4.address.version, had6 = before->inner6.address.version;
+	plain->machine.wished = before->inner4.address;
+	plain->machine.one_family = had4 != had6;
 	run(client);
 }
 

@@ -163,6 +163,12 @@ static void one_family(void)
 	CU_ASSERT_FALSE(control_has(&grant, TAG_INNER6));
 	CU_ASSERT_EQUAL(grant.pcscf_count, 1);
 
+	begin(); /* and one that had no more before does not wait for it */
+	service.inner6.address.version = 0;
+	client.one_family = true;
+	run_until(now);
+	CU_ASSERT_TRUE(plain_client_is_ready(&client));
+
 	begin();
 	deaf4 = true;
 	start = now;
