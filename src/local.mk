@@ -28,6 +28,7 @@ tse_SOURCES = \
 	src/tse/credentials.c \
 	src/tse/credentials.h \
 	src/tse/exit_status.h \
+	src/tse/frail_network.c \
 	src/tse/indicate.c \
 	src/tse/indicate.h \
 	src/tse/lanes.c \

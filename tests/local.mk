@@ -17,6 +17,7 @@ dist_check_SCRIPTS = \
 	tests/netns/firewall.sh \
 	tests/netns/hostile.sh \
 	tests/netns/identities.sh \
+	tests/netns/idle.sh \
 	tests/netns/indication.sh \
 	tests/netns/lanes.sh \
 	tests/netns/leaks.sh \
@@ -78,6 +79,7 @@ UNIT_TESTS = \
 	tests/unit/test_dhcp6 \
 	tests/unit/test_emodel \
 	tests/unit/test_envelope \
+	tests/unit/test_frail \
 	tests/unit/test_hook_message \
 	tests/unit/test_http_answer \
 	tests/unit/test_keepalive \
@@ -155,6 +157,8 @@ tests_unit_test_emodel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_emodel_LDADD = $(UNIT_LDADD)
 tests_unit_test_envelope_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_envelope_LDADD = $(UNIT_LDADD)
+tests_unit_test_frail_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_frail_LDADD = $(UNIT_LDADD)
 tests_unit_test_hook_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_hook_message_LDADD = $(UNIT_LDADD)
 tests_unit_test_http_answer_CPPFLAGS = $(UNIT_CPPFLAGS)

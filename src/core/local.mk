@@ -56,6 +56,8 @@ libcore_a_SOURCES = \
 	src/core/emodel.h \
 	src/core/envelope.c \
 	src/core/envelope.h \
+	src/core/frail.c \
+	src/core/frail.h \
 	src/core/hook_message.c \
 	src/core/hook_message.h \
 	src/core/http_answer.c \

@@ -364,6 +364,7 @@ static void answer_keepalive(struct session_lane *at, const struct control_messa
 		.raw = request->raw,
 	};
 	tunnel_control_on(&at->session->tunnel, &at->lane, &message);
+	session_lane_asked(at);
 }
 
 static void answer_release(struct session_lane *at, const struct control_message *request)

@@ -185,6 +185,13 @@ static void keep_alive(struct session_lane *at)
 		arm_keepalive(at, now);
 }
 
+void session_lane_asked(struct session_lane *at)
+{
+	lane_trim(&at->lane);
+	if (at->lane.state == LANE_OPEN)
+		arm_keepalive(at, clock_now());
+}
+
 static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	(void)loop;

@@ -17,6 +17,9 @@ void session_lane_move(struct session_lane *at, struct session *to);
 /* Takes it out of its session and stops it; freed when the loop turns.  The
  * session goes on, even without any. */
 void session_lane_end(struct session_lane *at);
+/* Its client has asked for a sign of life: nothing to do until it is late with the
+ * next one. */
+void session_lane_asked(struct session_lane *at);
 /* Frees what has ended. */
 void session_lanes_reap(struct worker *worker);
 

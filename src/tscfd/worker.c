@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 
 #include "core/siphash.h"
@@ -181,6 +182,9 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 static void *run(void *argument)
 {
 	struct worker *worker = argument;
+	char name[16]; /* as top -H shows it */
+	snprintf(name, sizeof(name), "tscfd-%u", worker->index);
+	prctl(PR_SET_NAME, name);
 	tls_thread_init();
 	ev_run(worker->loop, 0);
 	tls_thread_fini();

@@ -303,6 +303,7 @@ static void on_network_change(void *user, const struct netmon_event *event)
 		datapath_resume(&client->datapath);
 	}
 	if (event->others) {
+		client->network_changed = clock_now();
 		client->pool.had_tunnel = false;
 		client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_NETWORK});
 	}

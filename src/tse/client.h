@@ -13,6 +13,7 @@
 #ifndef TSCF_TSE_CLIENT_H
 #define TSCF_TSE_CLIENT_H
 
+#include "core/frail.h"
 #include "core/keepalive.h"
 #include "io/netmon.h"
 #include "io/suspend.h"
@@ -86,6 +87,8 @@ struct client {
 	struct connection *pending[CLIENT_PATHS]; /* steps 2 and 3 */
 	struct connection *current;               /* carries the tunnel, or will */
 	struct stall stall;
+	struct frail frail;
+	uint64_t network_changed; /* us, when it last did */
 	struct lanes lanes;                       /* further ones that do */
 	struct plain plain;                       /* for servers that know TS 24.322 only */
 	struct move move;                         /* to another TSCF */

@@ -44,4 +44,12 @@ void client_set_kernel(struct client *client, enum traversal_kernel kernel);
 /* Time has run out for a connection: what its state means. */
 void client_timed_out(struct client *client, const char *why, enum exit_status status);
 
+/* frail_network.c */
+
+/* How often to ask for a sign of life on this network, us, where the TSCF wants
+ * `granted`. */
+uint64_t client_keepalive_here(const struct client *client, uint64_t granted);
+/* The tunnel in use is about to be lost. */
+void client_note_death(struct client *client, enum traversal_cause cause);
+
 #endif

@@ -54,6 +54,7 @@ void client_lose(struct client *client, const struct client_failure *failure)
 	log_line(LOG_WARNING, "%s: %s", was_up ? "tunnel lost" : "no tunnel",
 		client->failure.why.text);
 	if (was_up) {
+		client_note_death(client, failure->cause);
 		client->reconnects++;
 		client->pool.had_tunnel = true;
 	}

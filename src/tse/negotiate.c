@@ -123,6 +123,7 @@ static void copy_grant(struct client *client, const struct control_message *mess
 	grant->keepalive = (uint64_t)message->keepalive_interval * 1000;
 	if (client->config->keepalive && client->config->keepalive < grant->keepalive)
 		grant->keepalive = client->config->keepalive;
+	grant->keepalive = client_keepalive_here(client, grant->keepalive);
 	grant->token_length = message->resume_token.length;
 	memcpy(grant->token, message->resume_token.octets, grant->token_length);
 }
@@ -336,6 +337,10 @@ static void on_keepalive_response(
 	}
 	counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
 	client_alive(client);
+	/* The next wake-up is the next question. */
+	if (client->current)
+		client_set_timer(client->loop, &client->keepalive_timer,
+			keepalive_due(&client->keepalive), clock_now());
 }
 
 static void answer_keepalive(
