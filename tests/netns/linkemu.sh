@@ -145,10 +145,10 @@ test_seed() {
 }
 
 test_outage() {
-	link --up outage=1.2+0.3 --down outage=30+1
-	up 2500 1000 100
+	link --up outage=2+0.3 --down outage=30+1
+	up 2000 500 100
 	lab_linkemu_stop >"$LAB_DIR/stats"
-	holds "$LAB_DIR/up.train" '.runs == 1 and .missing > 290 and .missing < 310' "an outage of 0.3 s"
+	holds "$LAB_DIR/up.train" '.runs == 1 and .missing > 140 and .missing < 160' "an outage of 0.3 s"
 	holds "$LAB_DIR/stats" '.down.outage_drops == 0' "in one direction"
 }
 

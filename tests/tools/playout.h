@@ -6,8 +6,8 @@
  * Two buffers.  The fixed one plays each packet `depth` after the shortest delay
  * of the stream.  The adaptive one plays it after that delay which would have
  * given the best rating over the last PLAYOUT_WINDOW packets that it knew of by
- * then; it grows at once, and shrinks by no more than 2.5 % of the time that
- * passes, which nobody hears. */
+ * then; it grows at once, and shrinks by no more than 5 % of the time that
+ * passes, which hardly anybody hears. */
 #ifndef TSCF_TESTS_PLAYOUT_H
 #define TSCF_TESTS_PLAYOUT_H
 
@@ -22,7 +22,7 @@ enum {
 	PLAYOUT_FLOOR_US = 10000, /* depth at least */
 	PLAYOUT_START_US = 40000, /* depth until a second of speech is known */
 	PLAYOUT_FRAME_US = 20000,
-	PLAYOUT_SHRINK_US = PLAYOUT_FRAME_US / 40, /* per packet */
+	PLAYOUT_SHRINK_US = PLAYOUT_FRAME_US / 20, /* per packet */
 };
 
 #define PLAYOUT_NEVER UINT64_MAX

@@ -4,13 +4,14 @@
  * and the rating by the E-model.
  *
  *	voice_meter [--codec g711|opus|amr-wb] [--seed N]
- *	            [--from ADDRESS] PORT PEER-ADDRESS PEER-PORT SECONDS
+ *	            [--from ADDRESS] [--trace FILE] PORT PEER-ADDRESS PEER-PORT SECONDS
  *
  * Both ends greet each other until they hear each other (at most GREETING_MS, so
  * that a blocked path ends too).  They must have the same codec, seed and length:
  * so each knows what the other sends.  Payloads carry the sender's monotonic clock:
  * with both ends on one machine the delay is the true one-way delay.  Prints one
- * line of JSON; exits 1 if the stream could not be sent. */
+ * line of JSON; exits 1 if the stream could not be sent.  The trace has a line for
+ * each packet: seconds since the first one, delay in ms ("lost" if there is none). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -88,7 +89,7 @@ static void refuse(const char *what, const char *which)
 	fprintf(stderr,
 		"voice_meter: %s: %s\n"
 		"usage: voice_meter [--codec g711|opus|amr-wb] [--seed N] "
-		"[--from ADDRESS] PORT PEER-ADDRESS PEER-PORT SECONDS\n",
+		"[--from ADDRESS] [--trace FILE] PORT PEER-ADDRESS PEER-PORT SECONDS\n",
 		what, which);
 	exit(2);
 }
@@ -360,6 +361,22 @@ static void count_last_gap(struct meter *m, size_t count)
 		m->longest_gap = gap;
 }
 
+static void write_trace(const struct meter *m, size_t count, const char *path)
+{
+	FILE *file = fopen(path, "w");
+	if (!file)
+		fail(path);
+	for (size_t i = 0; i < count; i++) {
+		const struct playout_packet *heard = &m->heard[i];
+		fprintf(file, "%.3f ", (double)(heard->sent - m->heard[0].sent) / 1e6);
+		if (heard->arrived == PLAYOUT_NEVER)
+			fprintf(file, "lost\n");
+		else
+			fprintf(file, "%.1f\n", (double)(heard->arrived - heard->sent) / 1000);
+	}
+	fclose(file);
+}
+
 /* Only speech counts: comfort noise that is lost goes on as it was. */
 static size_t keep_speech(struct meter *m, size_t count)
 {
@@ -370,7 +387,7 @@ static size_t keep_speech(struct meter *m, size_t count)
 	return kept;
 }
 
-static void report(struct meter *m)
+static void report(struct meter *m, const char *trace)
 {
 	static uint64_t delays[SLOTS_MAX];
 	char from[NI_MAXHOST] = "";
@@ -387,6 +404,8 @@ static void report(struct meter *m)
 		codecs[m->codec].name, m->sent, m->refused, count, m->received, count - m->received,
 		m->duplicates, m->out_of_order, from, (double)m->longest_gap / 1000);
 	report_delays(delays, known);
+	if (trace)
+		write_trace(m, count, trace);
 	size_t speech = keep_speech(m, count);
 	struct playout_verdict verdict;
 	playout_fixed(codecs[m->codec].codec, m->heard, speech, FIXED_DEPTH_US, &verdict);
@@ -427,7 +446,7 @@ static void be_punctual(void)
 int main(int argc, char **argv)
 {
 	static struct meter meter = {.highest = -1, .seed = 1};
-	const char *from = NULL;
+	const char *from = NULL, *trace = NULL;
 	int at = 1;
 	for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
 		if (strcmp(argv[at], "--codec") == 0)
@@ -436,6 +455,8 @@ int main(int argc, char **argv)
 			meter.seed = (uint32_t)strtoul(argv[at + 1], NULL, 10);
 		else if (strcmp(argv[at], "--from") == 0)
 			from = argv[at + 1];
+		else if (strcmp(argv[at], "--trace") == 0)
+			trace = argv[at + 1];
 		else
 			refuse("unknown option", argv[at]);
 	}
@@ -447,7 +468,7 @@ int main(int argc, char **argv)
 	meter_open(&meter, from, argv[at], argv[at + 1], argv[at + 2]);
 	be_punctual();
 	run(&meter);
-	report(&meter);
+	report(&meter, trace);
 	close(meter.fd);
 	return meter.refused == meter.count ? 1 : 0;
 }

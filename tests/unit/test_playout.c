@@ -42,7 +42,7 @@ static void test_steady(void)
 	CU_ASSERT_DOUBLE_EQUAL(v.rating, 93.2, 0.01);
 	v = adaptive(EMODEL_G711);
 	CU_ASSERT_EQUAL(v.lost + v.late, 0);
-	/* 40 ms at first, then down to 10 by half a millisecond per packet. */
+	/* 40 ms at first, then down to 10 by a millisecond per packet. */
 	CU_ASSERT(v.buffer_ms > 10 && v.buffer_ms < 14);
 	v = adaptive(EMODEL_OPUS);
 	CU_ASSERT_DOUBLE_EQUAL(v.mouth_to_ear_ms, 30 + v.buffer_ms + 26.5, 1e-6);
