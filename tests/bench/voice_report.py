@@ -16,6 +16,7 @@ TLS_PEERS = ["openvpn", "ocserv"]
 TITLES = {"plain": "bare UDP", "tscf": "tscf", "openvpn": "OpenVPN", "ocserv": "ocserv"}
 # Cell number: rating that must be reached, and that we aim at.
 LIMITS = {1: (86, 91), 2: (86, 91), 3: (82, 86), 4: (82, 86), 5: (81, 86)}
+LATE_MAX = 25  # ms that the link emulator may be late in a run, else it is called disturbed
 WORSE_THAN_PEER = 3  # points of R, at most, in any cell
 BULK_WITH_CALL, BULK_ALONE = 0.85, 0.95  # of the best peer's, at least
 MANY_TUNNELS_LOSS = 2  # points of R that a flood in one tunnel may cost the others
@@ -89,6 +90,12 @@ def mbit(value):
     return None if value is None else value / 1e6
 
 
+def disturbed(runs):
+    """How many of them were made while the machine kept the emulator waiting."""
+    return sum(1 for run in runs if run["link"]
+               and max(run["link"][w]["late_ms"]["max"] for w in ("up", "down")) > LATE_MAX)
+
+
 def headings():
     return (["cell"] + list(TITLES.values()) + ["tscf to peer", "delay p99, ms", "bulk with call", "bulk alone"])
 
@@ -138,7 +145,7 @@ def judge(table):
                 cell, cost, MANY_TUNNELS_LOSS)
 
 
-def write_markdown(path, table, facts, verdicts):
+def write_markdown(path, table, facts, verdicts, runs):
     with open(path, "w") as out:
         print("# Voice: results of scripts/bench-voice\n", file=out)
         print("%s; %s, %d CPUs (%s); commit %s; %s; %s; %s; %s." % (
@@ -147,6 +154,9 @@ def write_markdown(path, table, facts, verdicts):
         print("Medians of %d seeds, calls of %d s, %d runs at a time%s.\n" % (
             facts["seeds"], facts["seconds"], facts["jobs"],
             ", tse with " + facts["options"] if facts["options"] else ""), file=out)
+        if disturbed(runs):
+            print("%d of %d runs were disturbed: the machine was busy with something else.\n" % (
+                disturbed(runs), len(runs)), file=out)
         print("R of the worse direction (ITU-T G.107, G.711 with concealment, adaptive play-out); "
               "one-way delay p99 of the worse direction in the order bare UDP / tscf / OpenVPN / ocserv; "
               "bulk throughput of tscf as a share of the better TLS peer's.\n", file=out)
@@ -195,11 +205,13 @@ def main():
     print()
     for good, what in verdicts:
         print("%s  %s" % ("pass" if good else "FAIL", what))
+    if disturbed(runs):
+        print("%d of %d runs were disturbed: the machine was busy" % (disturbed(runs), len(runs)))
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"facts": facts, "summary": table, "verdicts": verdicts, "runs": runs}, file, indent=1)
     if options.markdown:
-        write_markdown(options.markdown, table, facts, verdicts)
+        write_markdown(options.markdown, table, facts, verdicts, runs)
     if options.gnuplot:
         write_gnuplot(options.gnuplot, table, runs, facts)
 
