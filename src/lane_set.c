@@ -10,7 +10,7 @@
 enum { STEADY_UNSENT = 16 * 1024 };
 
 enum {
-	CUT_MARGIN = 30000,   /* us, as for one lane that is stalled */
+	CUT_MARGIN = 50000,   /* us, and two round trips: a lost segment is repaired by then */
 	PROBE_EVERY = 500000, /* us; and only on a lane with nothing on its way */
 };
 
@@ -50,7 +50,7 @@ void lane_set_clear(struct lane_set *set)
 }
 
 /* The network carries nothing: lanes are stalled, and on none of them has anything
- * been acknowledged for as long as makes a lane stalled. */
+ * been acknowledged for longer than the repair of a loss takes. */
 static bool is_cut(const struct lane_set *set, uint64_t now)
 {
 	uint64_t rtt = 0;
@@ -59,7 +59,7 @@ static bool is_cut(const struct lane_set *set, uint64_t now)
 		rtt = set->view[i].srtt > rtt ? set->view[i].srtt : rtt;
 		stalled += lane_is_stalled(&set->view[i], now);
 	}
-	return stalled && now > set->moved && now - set->moved > rtt * 3 / 2 + CUT_MARGIN;
+	return stalled && now > set->moved && now - set->moved > rtt * 2 + CUT_MARGIN;
 }
 
 static void note_cut(struct lane_set *set, uint64_t now)
