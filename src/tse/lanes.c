@@ -14,6 +14,8 @@ enum {
 	SECOND = 1000000,
 	ANSWER_TIMEOUT = 10 * SECOND, /* for TLS and the Join Response */
 	RETIRE_TIMEOUT = 3 * SECOND,  /* for what is on its way on a lane that we left */
+	RESCUE_EVERY = 400000,        /* a connection that is not made by then never may */
+	RESCUE_TIMEOUT = 4 * SECOND,  /* then it is not only these connections */
 	FAILURES_BELIEVED = 3,        /* in a row: then something does not want more lanes */
 };
 /* s: how often the demand is asked about, during a call and else. */
@@ -209,6 +211,7 @@ static void add(struct client *client, enum control_lane_class class)
 	lanes->items[lanes->count++] = (struct client_lane){
 		.connection = connection,
 		.class = class,
+		.since = now,
 		.deadline = now + client->config->tls_timeout + ANSWER_TIMEOUT,
 	};
 }
@@ -286,6 +289,40 @@ static uint32_t measure(struct client *client, uint64_t now)
 	lanes->segments = segments;
 	lanes->lost = lost;
 	return rtt;
+}
+
+/* A SYN that was lost is sent again after a second; a new one is sooner there. */
+static bool drop_late_dials(struct client *client, uint64_t now)
+{
+	struct lanes *lanes = &client->lanes;
+	bool young = false;
+	for (unsigned i = lanes->count; i-- > 0;) {
+		struct client_lane *item = &lanes->items[i];
+		if (item->state != CLIENT_LANE_CONNECTING && item->state != CLIENT_LANE_ASKING)
+			continue;
+		if (now - item->since < RESCUE_EVERY || item->connection->has_lane)
+			young = true;
+		else
+			drop(client, item);
+	}
+	return young;
+}
+
+bool lanes_rescue(struct client *client, uint64_t since)
+{
+	struct lanes *lanes = &client->lanes;
+	uint64_t now = clock_now();
+	if (!client->configured || lanes->demand.limit <= 1 || now - since > RESCUE_TIMEOUT)
+		return false;
+	if (drop_late_dials(client, now))
+		return true;
+	struct client_lane *dead = newest(lanes, false);
+	if (living(client) >= lanes->demand.limit && dead)
+		drop(client, dead); /* as silent as the others; its place is needed */
+	if (living(client) >= lanes->demand.limit)
+		return false;
+	add(client, CONTROL_LANE_REALTIME);
+	return true;
 }
 
 /* --- time ------------------------------------------------------------------ */

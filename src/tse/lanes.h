@@ -28,6 +28,7 @@ struct client_lane {
 	enum client_lane_state state;
 	enum control_lane_class class;
 	uint16_t transaction;
+	uint64_t since;    /* us, when it was begun */
 	uint64_t deadline; /* us, unless it is in use */
 	struct keepalive keepalive;
 };
@@ -60,6 +61,10 @@ void lanes_check(struct client *client);
 /* The client's current connection is of no use any more: another lane takes its
  * place.  False when there is none, and then nothing has changed. */
 bool lanes_take_over(struct client *client, const char *why);
+/* Nothing has arrived at the TSCF since `since`: tries whether a new connection gets
+ * through.  To be called again until something has; false when that is no use, since
+ * no lane may be added or it has taken too long. */
+bool lanes_rescue(struct client *client, uint64_t since);
 /* A Join Response; false when this lane has not asked. */
 bool lanes_answered(
 	struct client *client, const struct lane *lane, const struct control_message *message);

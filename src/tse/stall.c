@@ -36,7 +36,9 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 		stall->acknowledged = acknowledged;
 		stall->moved_at = now;
 		stall->told = false;
-	} else if (!stall->told && now - stall->moved_at >= STALL_US) {
+	} else if (now - stall->moved_at < STALL_US || lanes_rescue(client, stall->moved_at)) {
+		return; /* a further lane will do, if the network is there */
+	} else if (!stall->told) {
 		stall->told = true;
 		log_line(LOG_NOTICE,
 			"nothing has arrived at the TSCF for %llu ms: dialling anew "

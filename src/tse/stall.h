@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* During a call: does anything that we send arrive?  A NAT or a firewall that has
- * forgotten our connections says nothing, and TCP alone notices too late. */
+ * forgotten our connections says nothing, and TCP alone notices too late.  A further
+ * lane is tried first, then a whole new tunnel. */
 #ifndef TSCF_TSE_STALL_H
 #define TSCF_TSE_STALL_H
 
