@@ -18,6 +18,7 @@ enum {
 	TUN_OCTETS = 512 * 1024,  /* and octets, whichever comes first */
 	PUSH_OCTETS = 64 * 1024,  /* encrypted between two looks at the socket */
 	TURN_OCTETS = 512 * 1024, /* of all tunnels, before the loop looks for packets again */
+	HOLD_US = 5000,           /* of a lane's rate that may be encrypted at a time in a call */
 	RECORD_WORTH = 1200,      /* realtime per lane that had better share a record */
 	ICMP_RATE = 1000, /* errors per second, as Linux limits its own (RFC 4443 2.4 (f)) */
 	ICMP_BURST = 50,
@@ -124,14 +125,62 @@ static size_t send_slot(struct tunnel *tunnel, struct lane *lane, struct slot *s
 	return staged.octets;
 }
 
-/* Encrypts about PUSH_OCTETS of what the scheduler lets go of these classes;
- * returns how much. */
+/* How much of what the scheduler lets go is encrypted at a time: what is encrypted
+ * cannot be overtaken, so during a call no more than HOLD_US of the lane's rate,
+ * except where bulk has the lane to itself. */
+static size_t batch_octets(const struct tunnel *tunnel, const struct lane *lane, uint64_t now)
+{
+	const struct lane_tcp *tcp = &lane->tcp;
+	if (lane->class == CONTROL_LANE_BULK || tcp->delivery_rate == 0 ||
+		!call_is_up(&tunnel->realtime.call, now))
+		return PUSH_OCTETS;
+	/* Where it was we who held it up, the lane may well be faster. */
+	uint64_t octets = tcp->delivery_rate * HOLD_US / 1000000 * (tcp->rate_is_floor ? 2 : 1);
+	if (octets < tunnel->mtu)
+		return tunnel->mtu;
+	return octets < PUSH_OCTETS ? (size_t)octets : PUSH_OCTETS;
+}
+
+/* A super-packet that is longer than that is cut, and the rest goes back.  Takes
+ * the slot; returns what is to be sent now. */
+static struct slot *shorten(struct tunnel *tunnel, struct slot *slot, size_t octets)
+{
+	enum { HEADERS = 128 };
+	if (slot->length <= octets || slot->offload.segment_size == 0)
+		return slot;
+	size_t length, first = octets / slot->offload.segment_size;
+	first += first == 0;
+	size_t room = first * slot->offload.segment_size + HEADERS;
+	struct slab *slab = &tunnel->datapath->slab;
+	struct slot *part = room < slot->length ? slab_take(slab, room) : NULL;
+	if (!part)
+		return slot;
+	size_t rest = offload_cut(&slot->offload, slot_packet(slot), slot->length, (unsigned)first,
+		slot_packet(part), &length, &part->offload);
+	if (rest == 0) {
+		slab_give(slab, part);
+		return slot;
+	}
+	part->length = (uint32_t)length;
+	part->arrived = slot->arrived;
+	part->flow = slot->flow;
+	part->service = slot->service;
+	part->spread = slot->spread;
+	slot->length -= (uint32_t)rest;
+	memmove(slot_packet(slot), slot_packet(slot) + rest, slot->length);
+	sched_put_back(&tunnel->sched, slot);
+	return part;
+}
+
+/* Encrypts about as much as may be at a time of these classes; returns how much. */
 static size_t encrypt_batch(
 	struct tunnel *tunnel, struct lane *lane, unsigned classes, uint64_t now)
 {
-	size_t total = 0;
+	size_t total = 0, limit = batch_octets(tunnel, lane, now);
 	struct slot *slot;
-	while (total < PUSH_OCTETS && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
+	while (total < limit && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
+		if (limit < PUSH_OCTETS)
+			slot = shorten(tunnel, slot, limit);
 		realtime_waited(&tunnel->realtime, slot, now);
 		total += send_slot(tunnel, lane, slot);
 	}
