@@ -138,9 +138,8 @@ void session_release(struct session *session, enum control_result result, const 
 		control_set(&message, TAG_REASON);
 		tunnel_control(&session->tunnel, &message);
 	}
-	/* With any other result its client shall not come back to this lease by the
-	 * token alone. */
-	session_end(session, result == RESULT_SHUTTING_DOWN || result == RESULT_OK, why);
+	/* With any other result its client shall not come back by the token alone. */
+	session_end(session, result == RESULT_SHUTTING_DOWN, why);
 }
 
 void sessions_reap(struct worker *worker)

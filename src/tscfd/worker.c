@@ -280,7 +280,7 @@ void worker_use_settings(struct worker *worker, struct settings *settings)
 			session_release(session, RESULT_AUTHENTICATION_FAILED,
 				"the client's certificate has been revoked");
 		else if (trust_changed && is_unseen(session))
-			session_release(session, RESULT_OK,
+			session_release(session, RESULT_SHUTTING_DOWN,
 				"the list of revoked certificates has changed: show yours again");
 	}
 }

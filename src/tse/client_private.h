@@ -30,6 +30,8 @@ bool client_dial_again(struct client *client);
 bool client_shake_hands_again(struct client *client);
 /* Another TSCF has granted the tunnel in use: everybody is told. */
 void client_moved(struct client *client);
+/* The TSCF has made it void, so that no resumed TLS session is good either. */
+void client_forget_token(struct client *client);
 /* That one is there. */
 void client_renegotiate(struct client *client);
 /* Says good-bye first, where there is somebody to say it to. */

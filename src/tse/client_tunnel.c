@@ -102,6 +102,12 @@ static void forget_session(struct client *client)
 	client->pool.session = NULL;
 }
 
+void client_forget_token(struct client *client)
+{
+	client->grant.token_length = 0;
+	forget_session(client);
+}
+
 /* A ticket has come by the time that the tunnel has been confirmed. */
 static void keep_session(struct client *client)
 {

@@ -375,8 +375,8 @@ static void on_release_request(struct client *client, const struct control_messa
 		copy_text(text, &request->reason);
 	reason_set(&client->farewell, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
 	client->farewell_cause = release_cause(request);
-	if (client->farewell_cause == TRAVERSAL_CAUSE_AUTHENTICATION)
-		client->grant.token_length = 0;
+	if (client->farewell_cause != TRAVERSAL_CAUSE_SHUTTING_DOWN)
+		client_forget_token(client);
 	/* It may have closed already: then this answer ends the lane. */
 	tunnel_control(&client->tunnel, &message);
 	if (client->current)
