@@ -22,7 +22,7 @@
 #include <wolfssl/wolfcrypt/hmac.h>
 
 enum { TICKET_KEY = 32, TICKET_NONCE = 12, TICKET_TAG = 16 };
-enum { TICKET_ROOM = 4096 }; /* octets of a ticket that we would use */
+enum { TICKET_ROOM = 4096 };                            /* octets of a ticket that we would use */
 enum { LIFETIME_DEFAULT = 300, LIFETIME_MAX = 604800 }; /* s; RFC 8446 4.6.1: seven days */
 
 struct ticket_key {

@@ -89,11 +89,11 @@ struct client {
 	struct stall stall;
 	struct frail frail;
 	uint64_t network_changed; /* us, when it last did */
-	struct lanes lanes;                       /* further ones that do */
-	struct plain plain;                       /* for servers that know TS 24.322 only */
-	struct move move;                         /* to another TSCF */
-	bool configured;                          /* it has a grant */
-	bool checking;                            /* traversal waits for a sign of life */
+	struct lanes lanes;       /* further ones that do */
+	struct plain plain;       /* for servers that know TS 24.322 only */
+	struct move move;         /* to another TSCF */
+	bool configured;          /* it has a grant */
+	bool checking;            /* traversal waits for a sign of life */
 	struct datapath datapath;
 	struct tunnel tunnel;
 	struct keepalive keepalive;

@@ -351,7 +351,8 @@ static void test_tickets(void)
 {
 	uint8_t octets[2 * LEASE_RECORD];
 	struct lease_store store;
-	struct ticket_record record = {.revision = 3, .since = 99, .trust = 7, .has_previous = true};
+	struct ticket_record record = {
+		.revision = 3, .since = 99, .trust = 7, .has_previous = true};
 	fill(record.current, TICKET_SECRET);
 	fill(record.previous, TICKET_SECRET);
 	ticket_record_encode(&record, octets);
