@@ -27,6 +27,7 @@ enum {
 	REACTION_AGES = 3,
 	FASTEST_PERIOD = SECOND,
 	WINDOW = 300000,
+	SETTLING = SECOND,
 	DEEP = 3 * PACE_TARGET,
 };
 
@@ -61,8 +62,9 @@ void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
 		*base = rtt;
 	if (pace->current == 0 || rtt < pace->current)
 		pace->current = rtt;
-	/* The first sign of a queue ends the start at once. */
-	if (pace->starting && rtt > base_of(pace) + PACE_TARGET) {
+	/* The first sign of a queue ends the start at once, unless bulk made it before
+	 * it had this lane. */
+	if (pace->starting && now >= pace->settled && rtt > base_of(pace) + PACE_TARGET) {
 		pace->starting = false;
 		pace->current = rtt;
 	}
@@ -123,6 +125,7 @@ static void begin(struct pace *pace, uint64_t speed, uint64_t delivered, uint64_
 {
 	pace->limited = true;
 	pace->starting = speed < START_RATE;
+	pace->settled = now + SETTLING;
 	pace->peak = speed;
 	pace->fastest[0] = pace->fastest[1] = speed;
 	pace->fastest_since = pace->window_since = now;
@@ -169,7 +172,7 @@ static void adjust(struct pace *pace, uint64_t speed)
 			pace->queueing < PACE_NOISE && used ? pace->quiet + 1 : pace->quiet / 2;
 	if (pace->starting && used)
 		pace->rate += pace->rate / 4;
-	else if (pace->queueing > PACE_TARGET || (used && rate > pace->rate))
+	else if (!pace->starting && (pace->queueing > PACE_TARGET || (used && rate > pace->rate)))
 		pace->rate = rate;
 	if (pace->rate < floor_of(pace))
 		pace->rate = floor_of(pace);

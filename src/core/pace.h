@@ -40,6 +40,7 @@ struct pace {
 	uint64_t fastest_since;           /* us */
 	uint64_t window_since;            /* us, when that is being measured since */
 	uint64_t window_delivered;        /* octets, at that time */
+	uint64_t settled;                 /* us, from when on a queue ends the start */
 	unsigned quiet;     /* steps in which bulk used its rate and no queue was seen */
 	uint64_t changed;   /* us, the last step */
 	uint64_t delivered; /* octets, at that time */
