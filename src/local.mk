@@ -1,6 +1,24 @@
 # The data path, linked by both daemons, and the programs themselves.
 noinst_LIBRARIES += libtunnel.a
-libtunnel_a_SOURCES = src/delivery.c src/delivery.h src/handshake_queue.c src/handshake_queue.h src/lane.c src/lane.h src/lane_json.c src/lane_json.h src/lane_set.c src/lane_set.h src/realtime.c src/realtime.h src/realtime_json.c src/realtime_json.h src/stage.c src/stage.h src/tunnel.c src/tunnel.h
+libtunnel_a_SOURCES = \
+	src/delivery.c \
+	src/delivery.h \
+	src/handshake_queue.c \
+	src/handshake_queue.h \
+	src/lane.c \
+	src/lane.h \
+	src/lane_json.c \
+	src/lane_json.h \
+	src/lane_set.c \
+	src/lane_set.h \
+	src/realtime.c \
+	src/realtime.h \
+	src/realtime_json.c \
+	src/realtime_json.h \
+	src/stage.c \
+	src/stage.h \
+	src/tunnel.c \
+	src/tunnel.h
 
 LIBRARIES_OURS = libtunnel.a libio.a libcore.a
 LIBRARIES_THEIRS = $(WOLFSSL_LIBS) $(LIBCRYPTO_LIBS) $(NL_LIBS) $(MNL_LIBS) $(CARES_LIBS) \

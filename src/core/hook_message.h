@@ -31,8 +31,8 @@ enum hook_value {
 };
 
 enum {
-	HOOK_VALUE_MAX = 4096, /* with the final NUL: 16 P-CSCF names */
-	HOOK_MESSAGE_MAX = 8192,
+	HOOK_VALUE_MAX = 4096,    /* with the final NUL: 16 P-CSCF names */
+	HOOK_MESSAGE_MAX = 12288, /* all of them at their longest */
 };
 
 /* Borrowed; NULL counts as empty. */

@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-static const struct hook_values good = {
-	{"up", "strict", "tunnel-proxy", "proxy", "tse0", "10.45.0.2/16", "fd00:45::2/64",
-		"10.99.0.10 2001:db8::5 p-cscf.ims.example", "keep", "office.2", "17"}};
+static const struct hook_values good = {{"up", "strict", "tunnel-proxy", "proxy", "tse0",
+	"10.45.0.2/16", "fd00:45::2/64", "10.99.0.10 2001:db8::5 p-cscf.ims.example", "keep",
+	"office.2", "17", "10.99.0.53 fd99::53", "ims.example core.example"}};
 
 static char message[HOOK_MESSAGE_MAX];
 
@@ -103,17 +103,19 @@ static void test_lengths(void)
 	values.text[HOOK_PCSCF] = text;
 	CU_ASSERT_EQUAL(put(&values), 0);
 	text[HOOK_VALUE_MAX - 1] = '\0';
-	CU_ASSERT_TRUE(put(&values) > HOOK_VALUE_MAX);
+	values.text[HOOK_DOMAINS] = text; /* both at their longest fit into a message */
+	CU_ASSERT_TRUE(put(&values) > 2 * (HOOK_VALUE_MAX - 1));
+	values.text[HOOK_DOMAINS] = "";
 	text[21] = '\0';
 	values.text[HOOK_GENERATION] = text;
 	CU_ASSERT_EQUAL(put(&values), 0);
 	values.text[HOOK_GENERATION] = text + 1;
 	CU_ASSERT_TRUE(put(&values) > 0);
-	/* all of them at their longest fit into a message */
+	/* a message that is an octet too long for its buffer */
 	enum hook_value fault;
 	size_t length = put(&good);
 	CU_ASSERT_EQUAL(hook_message_put(&good, message, length - 1, &fault), 0);
-	CU_ASSERT_EQUAL(fault, HOOK_GENERATION);
+	CU_ASSERT_EQUAL(fault, HOOK_DOMAINS);
 	CU_ASSERT_EQUAL(hook_message_put(&good, message, length, &fault), length);
 	CU_ASSERT_EQUAL(hook_message_put(&good, message, 0, &fault), 0);
 }

@@ -268,7 +268,7 @@ static void keys_without_effect(void)
 		{"[steering]\nuid = 1000\n", NULL},
 		{"[steering]\nroutes = 10.0.0.0/8\n", NULL},
 		{"[steering]\nnetns = ims\n", "netns"},
-		{"[steering]\ndns = yes\n", "dns"},
+		{"[steering]\ndns = yes\n", NULL},
 		{"[steering]\nsteer = main\nallowed-routes = 10.0.0.0/8\n", NULL},
 		{"[tscf]\npeer = native\n", NULL},
 		{"[tscf]\npeer = 24322\n", NULL},
