@@ -280,7 +280,8 @@ IO_TESTS = \
 	tests/io/test_tls_stream \
 	tests/io/test_tun
 IO_TEST_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/tests/io $(WOLFSSL_CFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS)
-IO_TEST_LDADD = libiotest.a libunit.a libctl.a libio.a libcore.a $(CUNIT_LIBS) $(LIBRARIES_THEIRS)
+IO_TEST_OURS = libiotest.a libunit.a libctl.a libio.a libcore.a $(CUNIT_LIBS)
+IO_TEST_LDADD = $(IO_TEST_OURS) $(LIBRARIES_THEIRS)
 
 tests_io_test_aead_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_aead_LDADD = $(IO_TEST_LDADD)
@@ -311,7 +312,7 @@ tests_io_test_probe_LDADD = $(IO_TEST_LDADD)
 tests_io_test_proxy_dial_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_proxy_dial_LDADD = $(IO_TEST_LDADD)
 tests_io_test_proxy_find_CPPFLAGS = $(IO_TEST_CPPFLAGS)
-tests_io_test_proxy_find_LDADD = $(IO_TEST_LDADD:$(PROXY_LIBS)=)
+tests_io_test_proxy_find_LDADD = $(IO_TEST_OURS) $(LIBRARIES_BUT_PROXY)
 tests_io_test_sandbox_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_sandbox_LDADD = $(IO_TEST_LDADD)
 tests_io_test_segments_CPPFLAGS = $(IO_TEST_CPPFLAGS)
