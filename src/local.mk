@@ -18,7 +18,10 @@ libtunnel_a_SOURCES = \
 	src/stage.c \
 	src/stage.h \
 	src/tunnel.c \
-	src/tunnel.h
+	src/tunnel.h \
+	src/tunnel_private.h \
+	src/tunnel_read.c \
+	src/tunnel_send.c
 
 LIBRARIES_OURS = libtunnel.a libio.a libcore.a
 LIBRARIES_BUT_PROXY = $(WOLFSSL_LIBS) $(LIBCRYPTO_LIBS) $(NL_LIBS) $(MNL_LIBS) $(CARES_LIBS) \
