@@ -70,6 +70,8 @@ tse_SOURCES = \
 	src/tse/options.h \
 	src/tse/peers.c \
 	src/tse/peers.h \
+	src/tse/place.c \
+	src/tse/place.h \
 	src/tse/plain.c \
 	src/tse/plain.h \
 	src/tse/probing.c \

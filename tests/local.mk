@@ -36,6 +36,7 @@ dist_check_SCRIPTS = \
 	tests/netns/refusals.sh \
 	tests/netns/reload.sh \
 	tests/netns/restart.sh \
+	tests/netns/selectors.sh \
 	tests/netns/steering.sh \
 	tests/netns/survival.sh \
 	tests/netns/tls-rules.sh \

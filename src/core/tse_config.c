@@ -110,8 +110,9 @@ const struct config_key tse_config_keys[] = {
 	KEY("steering", "allowed-routes", CONFIG_PREFIXES, allowed_routes),
 	KEY("steering", "routes", CONFIG_PREFIXES, routes),
 	KEY("steering", "uid", CONFIG_LIST, uid, .fault = config_fault_uid),
-	KEY("steering", "netns", CONFIG_STRING, netns, .fault = config_fault_file_name,
-		.inert = true),
+	KEY("steering", "steer-fwmark", CONFIG_NUMBER, steer_fwmark, .minimum = 1,
+		.maximum = UINT32_MAX),
+	KEY("steering", "netns", CONFIG_STRING, netns, .fault = config_fault_file_name),
 	KEY("steering", "dns", CONFIG_BOOL, dns, .standard = "no"),
 
 	KEY("log", "level", CONFIG_CHOICE, log.level, .choices = log_level_names,
@@ -183,20 +184,36 @@ static const char *steering_fault(const struct tse_config *config)
 	if (config->steer != STEER_TABLE && config->uid.count)
 		return "[steering] uid selects users by rules that lead to a table of our own, and "
 		       "so needs steer = table";
+	if (config->steer != STEER_TABLE && config->steer_fwmark)
+		return "[steering] steer-fwmark selects packets by rules that lead to a table of "
+		       "our own, and so needs steer = table";
+	if (config->steer_fwmark && config->uid.count)
+		return "[steering] uid and steer-fwmark are two ways to select: give one of them";
+	if (config->steer_fwmark && config->steer_fwmark == config->fwmark)
+		return "[steering] steer-fwmark is fwmark, the mark of the tunnel's own "
+		       "connections: the tunnel would run through itself";
+	if (config->netns && config->dns)
+		return "[steering] dns = yes is for links of this network namespace; with netns "
+		       "write the servers into /etc/netns/NAME/resolv.conf (see ip-netns(8))";
 	return NULL;
 }
 
-/* Only rules for some users keep a default route from taking the whole host. */
+bool tse_config_is_selective(const struct tse_config *config)
+{
+	return config->uid.count > 0 || config->steer_fwmark != 0 || config->netns;
+}
+
+/* Only a selector keeps a default route from taking the whole host. */
 static int check_not_default(const struct tse_config *config, const char *name,
 	const struct config_prefixes *list, struct reason *why)
 {
-	for (size_t i = 0; config->uid.count == 0 && i < list->count; i++) {
+	for (size_t i = 0; !tse_config_is_selective(config) && i < list->count; i++) {
 		if (list->items[i].length != 0)
 			continue;
 		char text[PREFIX_TEXT_MAX];
 		reason_set(why,
 			"[steering] %s: %s is the default route, which only a tunnel for some "
-			"users (uid) may have; name the IMS prefixes",
+			"(uid, steer-fwmark, netns) may have; name the IMS prefixes",
 			name, prefix_format(&list->items[i], text));
 		return -EINVAL;
 	}

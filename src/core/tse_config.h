@@ -56,6 +56,7 @@ struct tse_config {
 	struct config_prefixes allowed_routes; /* none: whatever the TSCF names */
 	struct config_prefixes routes;         /* IMS prefixes known without the TSCF */
 	struct config_list uid;
+	uint32_t steer_fwmark; /* of the packets to steer; 0: all */
 	char *netns;
 	bool dns;
 
@@ -73,6 +74,9 @@ extern const char *const log_target_names[], *const log_level_names[]; /* from L
 void tse_config_init(struct tse_config *config);
 void tse_config_fini(struct tse_config *config);
 extern const struct config_key tse_config_keys[];
+/* Only some packets of this host are steered (uid, steer-fwmark, netns): then
+ * even the default route is theirs to give away. */
+bool tse_config_is_selective(const struct tse_config *config);
 /* What no single key can tell (no server, a key without its certificate, ...).
  * 0 or -EINVAL with the reason. */
 int tse_config_check(const struct tse_config *config, struct reason *why);

@@ -173,11 +173,8 @@ static int join_groups(int fd)
 	return 0;
 }
 
-int netmon_open(struct netmon *netmon, struct ev_loop *loop,
-	void (*changed)(void *user, const struct netmon_event *event), void *user,
-	struct reason *why)
+int netmon_socket(struct reason *why)
 {
-	*netmon = (struct netmon){.loop = loop, .fd = -1, .changed = changed, .user = user};
 	struct sockaddr_nl self = {.nl_family = AF_NETLINK};
 	int queue = NETMON_QUEUE;
 	int result = 0;
@@ -196,10 +193,28 @@ int netmon_open(struct netmon *netmon, struct ev_loop *loop,
 	/* A larger queue only makes overruns rarer. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
-	netmon->fd = fd;
+	return fd;
+}
+
+void netmon_watch(struct netmon *netmon, struct ev_loop *loop, int fd,
+	void (*changed)(void *user, const struct netmon_event *event), void *user)
+{
+	*netmon = (struct netmon){.loop = loop, .fd = fd, .changed = changed, .user = user};
 	ev_io_init(&netmon->watcher, on_readable, fd, EV_READ);
 	netmon->watcher.data = netmon;
 	ev_io_start(loop, &netmon->watcher);
+}
+
+int netmon_open(struct netmon *netmon, struct ev_loop *loop,
+	void (*changed)(void *user, const struct netmon_event *event), void *user,
+	struct reason *why)
+{
+	int fd = netmon_socket(why);
+	if (fd < 0) {
+		netmon->fd = -1;
+		return fd;
+	}
+	netmon_watch(netmon, loop, fd, changed, user);
 	return 0;
 }
 

@@ -36,6 +36,12 @@ struct netmon {
 int netmon_open(struct netmon *netmon, struct ev_loop *loop,
 	void (*changed)(void *user, const struct netmon_event *event), void *user,
 	struct reason *why);
+/* The same in two halves, for a network namespace that the thread only visits:
+ * the socket (returned owned, or -errno) watches the one it was made in. */
+int netmon_socket(struct reason *why);
+/* Takes `fd`. */
+void netmon_watch(struct netmon *netmon, struct ev_loop *loop, int fd,
+	void (*changed)(void *user, const struct netmon_event *event), void *user);
 void netmon_close(struct netmon *netmon);
 
 #endif

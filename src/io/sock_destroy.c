@@ -239,6 +239,8 @@ int sock_destroy_old(
 {
 	struct listing listing = {.scope = scope};
 	int destroyed = 0;
+	if (!destroy->netlink)
+		return explain(-ENOENT, why);
 	int error = list(destroy, AF_INET, &listing);
 	if (!error)
 		error = list(destroy, AF_INET6, &listing);

@@ -286,22 +286,33 @@ static void on_resumed(void *user, uint64_t slept)
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_RESUME});
 }
 
+static void repair(struct client *client)
+{
+	struct reason why;
+	int repaired = steer_repair(client->steer, client->tun, &why);
+	if (repaired < 0)
+		log_line(LOG_ERR, "cannot restore the routes of %s: %s", client->tun->name,
+			why.text);
+	else if (repaired > 0)
+		log_line(LOG_WARNING, "somebody changed %s or its routes: %d put back",
+			client->tun->name, repaired);
+	datapath_resume(&client->datapath);
+}
+
+/* In the namespace of the TUN, where nothing of the outer network is. */
+static void on_inner_change(void *user, const struct netmon_event *event)
+{
+	(void)event;
+	repair(user);
+}
+
 static void on_network_change(void *user, const struct netmon_event *event)
 {
 	struct client *client = user;
-	struct reason why;
 
 	suspend_ask(&client->suspend);
-	if (client->steer) {
-		int repaired = steer_repair(client->steer, client->tun, &why);
-		if (repaired < 0)
-			log_line(LOG_ERR, "cannot restore the routes of %s: %s", client->tun->name,
-				why.text);
-		else if (repaired > 0)
-			log_line(LOG_WARNING, "somebody changed %s or its routes: %d put back",
-				client->tun->name, repaired);
-		datapath_resume(&client->datapath);
-	}
+	if (client->steer && client->inner_netmon.fd < 0)
+		repair(client);
 	if (event->others) {
 		client->network_changed = clock_now();
 		client->pool.had_tunnel = false;
@@ -346,11 +357,25 @@ static void set_targets(struct client *client)
 		none ? TRAVERSAL_CAUSE_NO_TARGET : TRAVERSAL_CAUSE_NONE);
 }
 
+/* An interface of another namespace may have the number of one of ours. */
+static void watch_tun(struct client *client, struct place *place)
+{
+	if (place->netmon < 0) {
+		client->netmon.own_index = client->tun->index;
+		return;
+	}
+	netmon_watch(&client->inner_netmon, client->loop, place->netmon, on_inner_change, client);
+	place->netmon = -1;
+	client->sock_destroy = place->sock_destroy;
+	place->sock_destroy = (struct sock_destroy){0};
+}
+
 int client_init(struct client *client, const struct client_setup *setup, struct reason *why)
 {
 	struct traversal_config config;
 
 	memset(client, 0, sizeof(*client));
+	client->inner_netmon.fd = -1;
 	client->loop = setup->loop;
 	client->config = setup->config;
 	client->profile = setup->profile;
@@ -391,16 +416,17 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 	if (error)
 		return error;
 	if (client->tun) {
-		client->netmon.own_index = client->tun->index;
+		watch_tun(client, setup->place);
 		error = client_start_datapath(client, why);
 		if (error) {
+			netmon_close(&client->inner_netmon);
 			netmon_close(&client->netmon);
 			return error;
 		}
 	}
 	if (suspend_open(&client->suspend, client->loop, on_resumed, client, why))
 		log_line(LOG_WARNING, "the end of a sleep is noticed late: %s", why->text);
-	if (sock_destroy_open(&client->sock_destroy, why))
+	if (client->inner_netmon.fd < 0 && sock_destroy_open(&client->sock_destroy, why))
 		log_line(LOG_WARNING, "old TCP connections cannot be closed: %s", why->text);
 	ev_prepare_start(client->loop, &client->reap);
 	return 0;
@@ -447,6 +473,7 @@ void client_fini(struct client *client)
 	}
 	sock_destroy_close(&client->sock_destroy);
 	suspend_close(&client->suspend);
+	netmon_close(&client->inner_netmon);
 	netmon_close(&client->netmon);
 }
 

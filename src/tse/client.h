@@ -23,6 +23,7 @@
 #include "tse/stall.h"
 #include "tse/launch.h"
 #include "tse/move.h"
+#include "tse/place.h"
 #include "tse/plain.h"
 #include "tse/probing.h"
 #include "tse/steer.h"
@@ -98,6 +99,7 @@ struct client {
 	struct tunnel tunnel;
 	struct keepalive keepalive;
 	struct netmon netmon;
+	struct netmon inner_netmon; /* where the TUN lives, if that is elsewhere; else fd is -1 */
 	struct suspend suspend;
 	struct sock_destroy sock_destroy;
 	struct ev_timer traversal_timer, keepalive_timer, media_timer;
@@ -130,6 +132,7 @@ struct client_setup {
 	struct launch *launch;
 	struct steer *steer; /* NULL with tun: only probes */
 	struct tun *tun;
+	struct place *place; /* where tun is; what it has open is taken; NULL without tun */
 	struct tls_context *tls;
 	const uint8_t *instance;    /* CONTROL_INSTANCE octets */
 	const struct prefix *known; /* IMS prefixes known before the TSCF names them */

@@ -325,8 +325,9 @@ static void destroy_old_sockets(struct client *client)
 	const struct steer_plan *plan = &client->grant.plan;
 	const struct address inner[] = {plan->inner4.address, plan->inner6.address};
 	struct reason why;
-	/* With uid, only some apps are steered, and the others' sockets are good. */
-	if (client->config->steer == STEER_NONE || client->config->uid.count)
+	/* With a selector only some apps are steered, and the others' sockets are good. */
+	bool some = client->config->uid.count || client->config->steer_fwmark;
+	if (client->config->steer == STEER_NONE || some)
 		return;
 	struct sock_destroy_scope scope = {
 		.prefixes = plan->routes,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "tse/indicate.h"
 #include "tse/look.h"
 #include "tse/options.h"
+#include "tse/place.h"
 #include "tse/remember.h"
 
 enum { FILE_LIMIT = 1024 * 1024, PATH_ROOM = 4096 };
@@ -32,6 +34,7 @@ struct tse {
 	int lock, table_lock;
 	uint8_t instance[CONTROL_INSTANCE];
 	struct tls_context *tls;
+	struct place place;
 	struct tun tun;
 	struct steer *steer;
 	struct prefix known[CONTROL_ROUTES_MAX];
@@ -139,7 +142,7 @@ static int take_lock(const char *path, int *fd)
 
 static int take_locks(struct tse *tse, struct reason *why)
 {
-	char path[PATH_ROOM + 32];
+	char path[PATH_ROOM + NAME_MAX + 32];
 	snprintf(path, sizeof(path), "%s/lock", tse->run_dir);
 	int error = take_lock(path, &tse->lock);
 	if (error) {
@@ -153,7 +156,10 @@ static int take_locks(struct tse *tse, struct reason *why)
 	}
 	if (tse->config.steer != STEER_TABLE)
 		return 0;
-	snprintf(path, sizeof(path), "%s/table-%u.lock", tse->options.run_dir, tse->config.table);
+	/* Each network namespace has tables of its own. */
+	const char *netns = tse->config.netns;
+	snprintf(path, sizeof(path), "%s/table-%u%s%s.lock", tse->options.run_dir,
+		tse->config.table, netns ? "-" : "", netns ? netns : "");
 	error = take_lock(path, &tse->table_lock);
 	if (error)
 		reason_set(why,
@@ -186,35 +192,71 @@ static enum exit_status tun_status(int error)
 				 : STATUS_INTERNAL;
 }
 
-static int prepare_network(struct tse *tse, struct reason *why, enum exit_status *status)
+static enum exit_status steer_status(int error)
+{
+	return error == -EADDRINUSE                   ? STATUS_CONFLICT
+	       : error == -EPERM                      ? STATUS_PRIVILEGE
+	       : error == -EINVAL || error == -ENOENT ? STATUS_CONFIGURATION
+						      : STATUS_INTERNAL;
+}
+
+static int start_steering(struct tse *tse, struct reason *why)
+{
+	int error = steer_new(&tse->steer, &tse->config, why);
+	if (error)
+		return error;
+	if (!tse->config.netns && steer_selects(tse->steer, tse->user.uid)) {
+		reason_set(why,
+			"[steering] uid includes %s, the user that tse itself runs as: the tunnel "
+			"would run through itself; make a user tse (see README), or name others",
+			tse->user.name);
+		return -EINVAL;
+	}
+	steer_prepare(tse->steer, &tse->tun);
+	find_known_routes(tse);
+	/* With mode = always, IMS traffic is unreachable until the tunnel is up. */
+	if (tse->config.mode == MODE_ALWAYS)
+		return steer_block(tse->steer, tse->known, tse->known_count, why);
+	return 0;
+}
+
+/* Where the TUN shall live. */
+static int prepare_there(struct tse *tse, struct reason *why, enum exit_status *status)
 {
 	int error = tun_open(&tse->tun, tse->config.interface, 1, tse->config.offload, why);
 	if (error) {
 		*status = tun_status(error);
 		return error;
 	}
-	error = steer_new(&tse->steer, &tse->config, why);
-	if (!error && steer_selects(tse->steer, tse->user.uid)) {
-		reason_set(why,
-			"[steering] uid includes %s, the user that tse itself runs as: the tunnel "
-			"would run through itself; make a user tse (see README), or name others",
-			tse->user.name);
-		error = -EINVAL;
-	}
-	if (!error)
-		steer_prepare(tse->steer, &tse->tun);
-	find_known_routes(tse);
-	/* With mode = always, IMS traffic is unreachable until the tunnel is up. */
-	if (!error && tse->config.mode == MODE_ALWAYS)
-		error = steer_block(tse->steer, tse->known, tse->known_count, why);
+	error = start_steering(tse, why);
+	if (error)
+		*status = steer_status(error);
+	return error;
+}
+
+static void undo_network(struct tse *tse)
+{
+	steer_free(tse->steer);
+	tun_close(&tse->tun);
+	place_close(&tse->place);
+}
+
+static int prepare_network(struct tse *tse, struct reason *why, enum exit_status *status)
+{
+	int error = place_enter(&tse->place, tse->config.netns, why);
 	if (error) {
-		*status = error == -EADDRINUSE ? STATUS_CONFLICT
-			  : error == -EPERM    ? STATUS_PRIVILEGE
-			  : error == -EINVAL   ? STATUS_CONFIGURATION
-					       : STATUS_INTERNAL;
-		steer_free(tse->steer);
-		tun_close(&tse->tun);
+		*status = steer_status(error);
+		return error;
 	}
+	struct reason back;
+	error = prepare_there(tse, why, status);
+	int left = place_leave(&tse->place, error ? &back : why);
+	if (!error && left) {
+		*status = STATUS_INTERNAL;
+		error = left;
+	}
+	if (error)
+		undo_network(tse);
 	return error;
 }
 
@@ -298,6 +340,7 @@ static enum exit_status run_client(struct tse *tse, struct reason *why)
 		.launch = &tse->launch,
 		.steer = tse->steer,
 		.tun = &tse->tun,
+		.place = &tse->place,
 		.tls = tse->tls,
 		.instance = tse->instance,
 		.known = tse->known,
@@ -428,8 +471,7 @@ static int start(struct tse *tse)
 		open_log(tse);
 		status = run_daemon(tse);
 	}
-	steer_free(tse->steer);
-	tun_close(&tse->tun);
+	undo_network(tse);
 	tls_context_unref(tse->tls);
 	tls_library_fini();
 	launch_end(&tse->launch, tse->loop, status);

@@ -60,9 +60,9 @@ static int read_uids(struct steer *steer, struct reason *why)
 static int check_config(const struct tse_config *config, struct reason *why)
 {
 	if (config->steer != STEER_TABLE) {
-		if (config->uid.count == 0)
+		if (config->uid.count == 0 && config->steer_fwmark == 0)
 			return 0;
-		reason_set(why, "uid = selects by rules, and so needs steer = table");
+		reason_set(why, "uid and steer-fwmark select by rules, and so need steer = table");
 		return -EINVAL;
 	}
 	if (config->table == 0 ||
@@ -72,7 +72,7 @@ static int check_config(const struct tse_config *config, struct reason *why)
 			config->table, STEER_PRIORITY);
 		return -EINVAL;
 	}
-	if (config->fwmark == 0 && !steer_is_selective(config)) {
+	if (config->fwmark == 0 && !tse_config_is_selective(config)) {
 		reason_set(why, "fwmark = 0 marks nothing: the tunnel's own connections would run "
 				"through the tunnel");
 		return -EINVAL;
@@ -231,6 +231,7 @@ void steer_prepare(struct steer *steer, const struct tun *tun)
 {
 	meet_tun(steer, tun);
 	steer->ignores_linkdown6 = netlink_ignore_linkdown6(tun->name) == 0;
+	steer->strict_source = netlink_has_strict_source(tun->name);
 }
 
 /* 0 when these may be steered, with those outer addresses. */
@@ -244,14 +245,14 @@ static int accept_routes(struct steer *steer, const struct prefix *routes, size_
 		return -E2BIG;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (routes[i].length > 0 || steer_is_selective(config))
+		if (routes[i].length > 0 || tse_config_is_selective(config))
 			continue;
-		reason_set(why, "the default route is only steered for some: give uid = "
-				"in [steering], or name narrower prefixes");
+		reason_set(why, "the default route is only steered for some: give uid, "
+				"steer-fwmark or netns in [steering], or name narrower prefixes");
 		return -EINVAL;
 	}
 	int result = steer_check_outer(config, routes, count, outer, outer_count, why);
-	if (result == 0 && config->steer != STEER_NONE && !steer_is_selective(config))
+	if (result == 0 && config->steer != STEER_NONE && !tse_config_is_selective(config))
 		result = steer_check_overlap(steer->netlink, routes, count, steer->index, why);
 	return result;
 }

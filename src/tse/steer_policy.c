@@ -44,7 +44,7 @@ static bool add_route(struct steer_plan *plan, const struct prefix *route)
 static bool narrow_route(const struct tse_config *config, const struct prefix *offered,
 	const struct address *outer, struct steer_plan *plan)
 {
-	bool selective = steer_is_selective(config);
+	bool selective = tse_config_is_selective(config);
 	const struct config_prefixes *allowed = &config->allowed_routes;
 	bool loops = outer && prefix_contains(offered, outer) && !selective;
 
@@ -95,7 +95,7 @@ int steer_check_outer(const struct tse_config *config, const struct prefix *rout
 	/* In our own table the mark and a throw route keep the outer sockets out
 	 * of the tunnel; the main table has neither. */
 	bool allowed = config->steer == STEER_TABLE && config->allowed_routes.count > 0;
-	if (config->steer == STEER_NONE || steer_is_selective(config) || allowed)
+	if (config->steer == STEER_NONE || tse_config_is_selective(config) || allowed)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < outer_count; j++) {

@@ -11,13 +11,6 @@
 #include "core/tse_config.h"
 #include "io/netlink.h"
 
-/* Only some users are steered: then even the default route is theirs to give
- * away. */
-static inline bool steer_is_selective(const struct tse_config *config)
-{
-	return config->uid.count > 0;
-}
-
 /* -ELOOP when a route contains an outer address, so that the tunnel would run
  * through itself, and the profile does not allow that. */
 int steer_check_outer(const struct tse_config *config, const struct prefix *routes, size_t count,

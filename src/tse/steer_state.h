@@ -40,6 +40,7 @@ struct steer {
 	unsigned index;  /* of the TUN; 0: none yet */
 	bool configured; /* and it has its settings */
 	bool ignores_linkdown6;
+	bool strict_source; /* of the host, see netlink_has_strict_source() */
 	bool ipv6_disabled; /* on the TUN, by the host's administrator */
 	bool carrier;
 

@@ -193,7 +193,7 @@ static int configure_link(struct steer *steer, const struct netlink_link *link, 
 		.queue_length = NETLINK_TUN_QUEUE,
 		.gso_max_size = NETLINK_GSO_MAX_SIZE,
 		.ignore_linkdown = true,
-		.loose_source = netlink_has_strict_source(link->name),
+		.loose_source = steer->strict_source,
 	};
 	bool same_mtu = steer->plan.mtu == 0 || link->mtu == steer->plan.mtu;
 	if (steer->configured && same_mtu)

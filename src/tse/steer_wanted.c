@@ -76,6 +76,19 @@ static void want_device_routes(const struct steer *steer, struct route_list *wan
 	}
 }
 
+/* For the host's own rp_filter, which knows neither mark nor user: the answers
+ * of the TSCF come in through another interface than ours.  Where only some are
+ * steered no such route is wanted: who could choose the TSCF's address would
+ * choose what goes beside the tunnel. */
+static bool throws_outer(const struct steer *steer)
+{
+	if (steer->config->steer != STEER_TABLE || steer->plan.route_count == 0)
+		return false;
+	/* The kernel asks on behalf of user 0. */
+	return !tse_config_is_selective(steer->config) ||
+	       (!steer->config->netns && steer_selects(steer, 0));
+}
+
 void steer_want_routes(const struct steer *steer, struct route_list *wanted)
 {
 	wanted->count = 0;
@@ -88,8 +101,8 @@ void steer_want_routes(const struct steer *steer, struct route_list *wanted)
 			make_route(steer, NETLINK_ROUTE_UNREACHABLE, &steer->plan.routes[i]);
 		list_add(wanted, &twin);
 	}
-	bool own_table = steer->config->steer == STEER_TABLE;
-	for (size_t i = 0; own_table && steer->plan.route_count && i < steer->outer_count; i++) {
+	size_t thrown = throws_outer(steer) ? steer->outer_count : 0;
+	for (size_t i = 0; i < thrown; i++) {
 		struct prefix host = steer_host(&steer->outer[i]);
 		struct netlink_route route = make_route(steer, NETLINK_ROUTE_THROW, &host);
 		list_add(wanted, &route);
@@ -110,7 +123,11 @@ size_t steer_want_rules(
 		.table = steer->table,
 	};
 	size_t count = 0;
-	if (steer->uid_count == 0) {
+	if (steer->config->steer_fwmark) {
+		rules[count] = base;
+		rules[count].has_mark = true;
+		rules[count++].mark = steer->config->steer_fwmark;
+	} else if (steer->uid_count == 0) {
 		rules[count] = base;
 		rules[count].has_mark = rules[count].not_mark = true;
 		rules[count++].mark = steer->config->fwmark;

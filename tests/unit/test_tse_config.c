@@ -99,7 +99,7 @@ static void every_key_lands_in_its_field(void)
 			"offload = off\n"
 			"[steering]\nsteer = table\ntable = 100\nfwmark = 7\n"
 			"allowed-routes = 10.0.0.0/8, fd00::/8\nroutes = 10.1.0.0/16\n"
-			"uid = 1000-1999, asterisk\nnetns = ims\ndns = yes\n"
+			"uid = 1000-1999, asterisk\nnetns = ims\n"
 			"[log]\nlevel = debug\ntarget = stderr\nidentities = none\n"),
 		0);
 	CU_ASSERT_STRING_EQUAL(why.text, "");
@@ -147,10 +147,25 @@ static void every_key_lands_in_its_field(void)
 	CU_ASSERT_EQUAL(config.routes.count, 1);
 	CU_ASSERT_EQUAL(config.uid.count, 2);
 	CU_ASSERT_STRING_EQUAL(config.netns, "ims");
-	CU_ASSERT_TRUE(config.dns);
 	CU_ASSERT_EQUAL(config.log.level, 7);
 	CU_ASSERT_EQUAL(config.log.target, LOG_TO_STDERR);
 	CU_ASSERT_EQUAL(config.identities, IDENTITIES_NONE);
+	tse_config_fini(&config);
+}
+
+static void some_may_have_everything(void)
+{
+	static const char *const selectors[] = {"uid = 1000", "steer-fwmark = 9", "netns = ims"};
+	char text[sizeof(SMALLEST) + 128];
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+		snprintf(text, sizeof(text), "%s[steering]\n%s\nallowed-routes = 0.0.0.0/0, ::/0\n",
+			SMALLEST, selectors[i]);
+		CU_ASSERT_EQUAL(read_and_check(text), 0);
+		CU_ASSERT_TRUE(tse_config_is_selective(&config));
+		tse_config_fini(&config);
+	}
+	CU_ASSERT_EQUAL(read_and_check(SMALLEST), 0);
+	CU_ASSERT_FALSE(tse_config_is_selective(&config));
 	tse_config_fini(&config);
 }
 
@@ -209,8 +224,13 @@ static void what_an_administrator_gets_wrong(void)
 		{SMALLEST "[steering]\nallowed-routes = 10.0.0.0/8\nroutes = 10.0.0.0/9, "
 			  "11.0.0.0/9\n",
 			"11.0.0.0/9 does not lie within"},
-		{SMALLEST "[steering]\nnetns = ims\nallowed-routes = ::/0\n",
+		{SMALLEST "[steering]\nfwmark = 9\nallowed-routes = ::/0\n",
 			"is the default route"},
+		{SMALLEST "[steering]\nsteer-fwmark = 0\n", "from 1 to 4294967295"},
+		{SMALLEST "[steering]\nsteer-fwmark = 9\nsteer = main\n", "needs steer = table"},
+		{SMALLEST "[steering]\nsteer-fwmark = 9\nuid = 1000\n", "give one of them"},
+		{SMALLEST "[steering]\nsteer-fwmark = 0x24322\n", "mark of the tunnel's own"},
+		{SMALLEST "[steering]\nnetns = ims\ndns = yes\n", "resolv.conf"},
 		{SMALLEST "[steering]\nuid = 1000\nsteer = main\n", "needs steer = table"},
 		{SMALLEST "[steering]\nuid = 2000-1000\n", "is not a range"},
 		{SMALLEST "[steering]\nuid = a b\n", "neither a user's number"},
@@ -267,7 +287,7 @@ static void keys_without_effect(void)
 		{"[tunnel]\nrealtime-copies = 2\n", NULL},
 		{"[steering]\nuid = 1000\n", NULL},
 		{"[steering]\nroutes = 10.0.0.0/8\n", NULL},
-		{"[steering]\nnetns = ims\n", "netns"},
+		{"[steering]\nnetns = ims\n", NULL},
 		{"[steering]\ndns = yes\n", NULL},
 		{"[steering]\nsteer = main\nallowed-routes = 10.0.0.0/8\n", NULL},
 		{"[tscf]\npeer = native\n", NULL},
@@ -291,6 +311,7 @@ static const struct unit_test tests[] = {
 	{"defaults", defaults},
 	{"every key lands in its field", every_key_lands_in_its_field},
 	{"the smallest profile passes", the_smallest_profile_passes},
+	{"some may have everything", some_may_have_everything},
 	{"what an administrator gets wrong", what_an_administrator_gets_wrong},
 	{"the check trusts no field", the_check_trusts_no_field},
 	{"keys without effect", keys_without_effect},
