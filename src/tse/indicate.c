@@ -308,7 +308,9 @@ json_t *indicate_status(const struct client *client)
 	const struct traversal_finding *finding = &client->traversal.finding;
 	json_object_set_new(status, "steps", steps_json(client));
 	json_object_set_new(status, "lanes", lanes_json(client));
-	json_object_set_new(status, "realtime", realtime_json(&client->tunnel));
+	/* Who only looks at the network has no tunnel to tell of. */
+	if (client->tun)
+		json_object_set_new(status, "realtime", realtime_json(&client->tunnel));
 	json_object_set_new(status, "evidence", json_string(finding->evidence));
 	json_object_set_new(status, "next_step",
 		json_string(traversal_next_step(finding->verdict, finding->cause)));
