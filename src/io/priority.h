@@ -18,4 +18,9 @@ enum {
  * log what came of it, and what is missing. */
 bool priority_raise(bool alone, struct reason *what);
 
+/* Asks for short turns instead of long ones for the calling thread, and for threads
+ * that it makes: no more of the processor, but sooner.  Needs no privilege; kernels
+ * before 6.12 do not know it, and then nothing changes. */
+void priority_short_turns(void);
+
 #endif

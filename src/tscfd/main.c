@@ -281,6 +281,7 @@ static int run(struct tscfd *tscfd, struct reason *why)
 	int error = go_into_background(tscfd, why);
 	if (!error)
 		error = start_keeper(tscfd, why);
+	priority_short_turns();
 	if (!error && tscfd->settings->config.priority)
 		raise_priority();
 	if (!error)

@@ -324,6 +324,7 @@ static void raise_priority(void)
 /* Everything from here on runs in the daemon, in its sandbox. */
 static int enter_sandbox(struct tse *tse, struct reason *why)
 {
+	priority_short_turns();
 	if (tse->config.priority)
 		raise_priority();
 	int error = sandbox_drop(&tse->user, true, why);
