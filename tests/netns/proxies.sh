@@ -26,7 +26,7 @@ lab_firewall proxy
 
 build_driver() {
 	local flags
-	flags="$(pkg-config --cflags --libs libcurl libcares openssl) -lev -linih"
+	flags="$(pkg-config --cflags --libs libcurl libcares openssl) -lev -linih -lm"
 	# shellcheck disable=SC2086 # several flags
 	cc -std=gnu11 -D_GNU_SOURCE -O1 -I"$lab_top/src" -o "$LAB_DIR/proxy_connect" \
 		"$lab_top"/tests/tools/proxy_connect.c "$lab_top"/tests/io/stall.c \
