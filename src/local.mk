@@ -86,6 +86,7 @@ tse_SOURCES = \
 	src/tse/stall.h \
 	src/tse/steer.c \
 	src/tse/steer.h \
+	src/tse/steer_beforehand.c \
 	src/tse/steer_policy.c \
 	src/tse/steer_policy.h \
 	src/tse/steer_state.h \

@@ -9,6 +9,7 @@ AM_TESTS_ENVIRONMENT = BUILD='$(abs_top_builddir)' SOURCE='$(abs_top_srcdir)'; e
 
 dist_check_SCRIPTS = \
 	tests/netns/baresip.sh \
+	tests/netns/beforehand.sh \
 	tests/netns/bench.sh \
 	tests/netns/call.sh \
 	tests/netns/certificates.sh \
@@ -328,13 +329,13 @@ tests_io_test_state_LDADD = $(IO_TEST_LDADD)
 tests_io_test_state_SOURCES = tests/io/test_state.c src/tscfd/state.c
 tests_io_test_steer_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_steer_LDADD = $(IO_TEST_LDADD)
-tests_io_test_steer_SOURCES = tests/io/test_steer.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_steer_SOURCES = tests/io/test_steer.c src/tse/steer.c src/tse/steer_beforehand.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
 tests_io_test_steer_host_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_steer_host_LDADD = $(IO_TEST_LDADD)
-tests_io_test_steer_host_SOURCES = tests/io/test_steer_host.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_steer_host_SOURCES = tests/io/test_steer_host.c src/tse/steer.c src/tse/steer_beforehand.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
 tests_io_test_steer_policy_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_steer_policy_LDADD = $(IO_TEST_LDADD)
-tests_io_test_steer_policy_SOURCES = tests/io/test_steer_policy.c src/tse/steer.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
+tests_io_test_steer_policy_SOURCES = tests/io/test_steer_policy.c src/tse/steer.c src/tse/steer_beforehand.c src/tse/steer_policy.c src/tse/steer_sync.c src/tse/steer_wanted.c
 tests_io_test_tls_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_tls_LDADD = $(IO_TEST_LDADD)
 tests_io_test_tls_openssl_CPPFLAGS = $(IO_TEST_CPPFLAGS)

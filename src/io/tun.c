@@ -39,14 +39,29 @@ static int open_device(struct reason *why)
 	return -error;
 }
 
+static void explain_permission(const char *name, struct reason *why)
+{
+	unsigned user = geteuid();
+	if (if_nametoindex(name))
+		reason_set(why,
+			"not allowed to use the interface %s, which was made for another user: "
+			"make "
+			"it for this one (ip tuntap add dev %s mode tun user %u), or start with "
+			"CAP_NET_ADMIN",
+			name, name, user);
+	else
+		reason_set(why,
+			"not allowed to make the interface %s: CAP_NET_ADMIN is needed (start as "
+			"root; in a container add the capability NET_ADMIN), or an interface made "
+			"beforehand (ip tuntap add dev %s mode tun user %u)",
+			name, name, user);
+}
+
 static void explain_attach(int error, const char *name, unsigned queues, struct reason *why)
 {
 	switch (error) {
 	case EPERM:
-		reason_set(why,
-			"not allowed to make the interface %s: CAP_NET_ADMIN is needed (start as "
-			"root; in a container add the capability NET_ADMIN)",
-			name);
+		explain_permission(name, why);
 		return;
 	case EBUSY:
 		reason_set(why,

@@ -40,6 +40,7 @@ struct tse {
 	struct prefix known[CONTROL_ROUTES_MAX];
 	size_t known_count;
 	char *proxy_password; /* NULL: none */
+	bool privileged;      /* CAP_NET_ADMIN, to begin with */
 	struct sandbox_user user;
 	struct launch launch;
 	struct config_log log; /* as it was opened */
@@ -107,7 +108,10 @@ static int make_directory(const char *path, mode_t mode, struct reason *why)
 	if (mkdir(path, mode) == 0 || errno == EEXIST)
 		return 0;
 	int error = errno;
-	reason_set(why, "cannot make the directory %s: %s", path, strerror(error));
+	reason_set(why, "cannot make the directory %s: %s%s", path, strerror(error),
+		error == EACCES && geteuid() != 0
+			? "; without root give --run-dir and --state-dir, where this user may write"
+			: "");
 	return -error;
 }
 
@@ -327,7 +331,7 @@ static int enter_sandbox(struct tse *tse, struct reason *why)
 	priority_short_turns();
 	if (tse->config.priority)
 		raise_priority();
-	int error = sandbox_drop(&tse->user, true, why);
+	int error = sandbox_drop(&tse->user, tse->privileged, why);
 	/* Children look for the proxy and speak to a KDC: both may hang. */
 	return error ? error : sandbox_filter(true, why);
 }
@@ -437,16 +441,42 @@ static int check_keytab(const struct tse *tse, struct reason *why)
 	return -EACCES;
 }
 
+/* Without CAP_NET_ADMIN there are no rules, so no mark is needed; what keeps
+ * the tunnel out of itself is the administrator's routes, which are checked. */
+static int go_without_privilege(struct tse *tse, struct reason *why)
+{
+	if (tse->config.steer != STEER_NONE || tse->config.netns) {
+		reason_set(why, "needs root, or CAP_NET_ADMIN, to make interfaces and routes (in a "
+				"container "
+				"add the capability NET_ADMIN). Without it [steering] steer = none "
+				"works, on "
+				"an interface made beforehand: see Without privilege in tse(8)");
+		return -EPERM;
+	}
+	tse->config.fwmark = 0;
+	return 0;
+}
+
+/* Root becomes `tse`; who is not root stays who he is. */
+static int find_user(struct tse *tse, struct reason *why)
+{
+	if (geteuid() == 0)
+		return sandbox_find_user("tse", &tse->user, why);
+	tse->user.uid = geteuid();
+	tse->user.gid = getegid();
+	snprintf(tse->user.name, sizeof(tse->user.name), "%u", tse->user.uid);
+	return 0;
+}
+
 static int start(struct tse *tse)
 {
 	struct reason why;
 	enum exit_status status = STATUS_INTERNAL;
 
-	if (!sandbox_has_net_admin()) {
-		reason_set(&why, "needs root, or CAP_NET_ADMIN, to make interfaces and routes");
+	tse->privileged = sandbox_has_net_admin();
+	if (!tse->privileged && go_without_privilege(tse, &why))
 		return fail(STATUS_PRIVILEGE, &why);
-	}
-	if (sandbox_find_user("tse", &tse->user, &why) ||
+	if (find_user(tse, &why) ||
 		make_own_directory(tse, tse->options.run_dir, tse->run_dir, 0755, &why) ||
 		make_own_directory(tse, tse->options.state_dir, tse->state_dir, 0700, &why))
 		return fail(STATUS_INTERNAL, &why);

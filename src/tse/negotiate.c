@@ -220,7 +220,10 @@ bool negotiate_accept(struct client *client, const struct control_message *messa
 	if (error) {
 		bool conflict = error == -EADDRINUSE || error == -ELOOP;
 		lose(client, TRAVERSAL_FAILED, TRAVERSAL_CAUSE_LOCAL,
-			conflict ? STATUS_CONFLICT : STATUS_INTERNAL, why.text);
+			conflict          ? STATUS_CONFLICT
+			: error == -EPERM ? STATUS_PRIVILEGE
+					  : STATUS_INTERNAL,
+			why.text);
 		return false;
 	}
 	client->plan_applied = true;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/sandbox.h"
 #include "tse/steer_policy.h"
 #include "tse/steer_state.h"
 
@@ -185,6 +186,7 @@ int steer_new(struct steer **out, const struct tse_config *config, struct reason
 	}
 	steer->config = config;
 	steer->table = config->steer == STEER_MAIN ? NETLINK_TABLE_MAIN : config->table;
+	steer->unprivileged = !sandbox_has_net_admin();
 	steer->kernel_has_ipv6 = netlink_has_ipv6();
 	result = read_uids(steer, why);
 	if (result == 0)
@@ -222,6 +224,7 @@ static void meet_tun(struct steer *steer, const struct tun *tun)
 {
 	if (steer->index == tun->index)
 		return;
+	steer->tun = tun;
 	steer->index = tun->index;
 	steer->configured = steer->ignores_linkdown6 = false;
 	memset(steer->held, 0, sizeof(steer->held));
@@ -230,6 +233,9 @@ static void meet_tun(struct steer *steer, const struct tun *tun)
 void steer_prepare(struct steer *steer, const struct tun *tun)
 {
 	meet_tun(steer, tun);
+	/* The kernel gives who attaches carrier; there is no tunnel yet. */
+	if (steer->unprivileged)
+		(void)tun_carrier(tun, false);
 	steer->ignores_linkdown6 = netlink_ignore_linkdown6(tun->name) == 0;
 	steer->strict_source = netlink_has_strict_source(tun->name);
 }

@@ -43,8 +43,9 @@ struct steer_plan {
 struct steer; /* owns a netlink socket and what it has installed */
 
 /* `config` is borrowed. Cleans what a killed run of the same table left; with
- * mode = always the first steer_block() does, so that nothing leaks meanwhile.  Must
- * run with CAP_NET_ADMIN, which is needed ever after.  Call it after tun_open,
+ * mode = always the first steer_block() does, so that nothing leaks meanwhile.
+ * CAP_NET_ADMIN must be there, and ever after, or steer = none; then the
+ * interface must have been made beforehand, and only its carrier is set.  Call it after tun_open,
  * which fails when the profile is running already.  -EBUSY when another
  * profile's tunnel uses the table. */
 int steer_new(struct steer **out, const struct tse_config *config, struct reason *why);

@@ -37,8 +37,12 @@ struct steer {
 	 * removed, or it is a living tunnel's; from now on it is not our business. */
 	bool table_is_done;
 
-	unsigned index;  /* of the TUN; 0: none yet */
-	bool configured; /* and it has its settings */
+	/* Without CAP_NET_ADMIN: nothing can be changed but the carrier. */
+	bool unprivileged;
+
+	const struct tun *tun; /* borrowed; NULL: none yet */
+	unsigned index;        /* of the TUN; 0: none yet */
+	bool configured;       /* and it has its settings */
 	bool ignores_linkdown6;
 	bool strict_source; /* of the host, see netlink_has_strict_source() */
 	bool ipv6_disabled; /* on the TUN, by the host's administrator */
@@ -67,6 +71,14 @@ bool steer_list_has(const struct route_list *list, const struct netlink_route *r
 void steer_want_routes(const struct steer *steer, struct route_list *wanted);
 size_t steer_want_rules(
 	const struct steer *steer, uint8_t version, struct netlink_rule rules[STEER_RULES_MAX]);
+
+/* --- steer_beforehand.c --- */
+
+/* Without CAP_NET_ADMIN, with a plan: is the interface as it must be?  1 when
+ * only the carrier differs, 0, or -errno: -EPERM with the commands that an
+ * administrator must give, -ELOOP when the outer connections would run through
+ * the tunnel. */
+int steer_check_beforehand(struct steer *steer, struct reason *why);
 
 /* --- steer_sync.c --- */
 

@@ -203,12 +203,27 @@ static int configure_link(struct steer *steer, const struct netlink_link *link, 
 	return result < 0 ? result : !same_mtu;
 }
 
+static int set_carrier(const struct tun *tun, bool on, struct reason *why)
+{
+	int result = tun_carrier(tun, on);
+	if (result < 0)
+		reason_set(why, "cannot set the carrier of %s: %s", tun->name, strerror(-result));
+	return result;
+}
+
 static int sync_link(struct steer *steer, const struct tun *tun, struct reason *why)
 {
 	if (steer->index == 0 || !steer->active)
 		return 0;
+	int result;
+	if (steer->unprivileged) {
+		result = steer_check_beforehand(steer, why);
+		if (result > 0 && tun)
+			result = set_carrier(tun, steer->carrier, why);
+		return result;
+	}
 	struct netlink_link link;
-	int result = netlink_link_find(steer->netlink, steer->index, &link, why);
+	result = netlink_link_find(steer->netlink, steer->index, &link, why);
 	if (result < 0)
 		return result;
 	result = configure_link(steer, &link, why);
@@ -220,10 +235,7 @@ static int sync_link(struct steer *steer, const struct tun *tun, struct reason *
 		return result;
 	changes += result;
 	if (tun && link.carrier != steer->carrier) {
-		result = tun_carrier(tun, steer->carrier);
-		if (result < 0)
-			reason_set(why, "cannot set the carrier of %s: %s", tun->name,
-				strerror(-result));
+		result = set_carrier(tun, steer->carrier, why);
 		changes++;
 	}
 	if (result >= 0 && !link.up) {
@@ -296,6 +308,10 @@ void steer_withdraw_link(struct steer *steer)
 {
 	if (steer->index == 0)
 		return;
+	if (steer->unprivileged) {
+		(void)tun_carrier(steer->tun, false);
+		return;
+	}
 	(void)sync_addresses(steer, NULL);
 	(void)netlink_link_set_up(steer->netlink, steer->index, false, NULL);
 }
