@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/clock.h"
+
 /* Reads per wake-up, so that one busy lane leaves time for the others. */
 enum { LANE_READS = 4 };
 
@@ -87,6 +89,7 @@ static bool keep_partial(struct lane *lane, const uint8_t *octets, size_t length
  * lane does not go on. */
 static bool take_in(struct lane *lane, uint8_t *octets, size_t length)
 {
+	lane->scratch->now = clock_now();
 	size_t done = parse(lane, octets, length);
 	if (lane->scratch->parsed)
 		lane->scratch->parsed(lane->scratch->owner);

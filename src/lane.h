@@ -24,6 +24,7 @@ enum {
 
 /* Plaintext on its way from tls_read to the parser; one per thread. */
 struct lane_scratch {
+	uint64_t now; /* us, when the octets were read: the time for what is in them */
 	/* All envelopes of one read were given out, and their octets will be
 	 * overwritten; may be NULL. */
 	void (*parsed)(void *owner);
@@ -98,6 +99,12 @@ void lane_pause(struct lane *lane);
 void lane_adopt(struct lane *lane, struct ev_loop *loop, struct lane_scratch *scratch);
 /* Ends the lane because of what its peer sent. */
 void lane_protocol_error(struct lane *lane, const char *why);
+
+/* During `envelope`: when it came. */
+static inline uint64_t lane_now(const struct lane *lane)
+{
+	return lane->scratch->now;
+}
 
 /* True when it would send at once: open, and nothing encrypted still waits. */
 static inline bool lane_is_ready(const struct lane *lane)

@@ -36,7 +36,7 @@ static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet 
 	}
 	if (tunnel->demand)
 		lane_demand_packet(tunnel->demand, sched_classify(&datapath->policy, packet),
-			(uint32_t)packet->length, false, clock_now());
+			(uint32_t)packet->length, false, datapath->scratch.now);
 	if (!offload->flags)
 		mss_clamp(packet, octets, tunnel_narrowest(tunnel));
 	delivery_add(&datapath->delivery, &tunnel->counters, packet, octets, offload);
@@ -53,7 +53,7 @@ static bool is_copy(struct tunnel *tunnel, struct lane *lane, const struct packe
 {
 	if (packet->protocol != PROTOCOL_UDP)
 		return false;
-	uint64_t now = clock_now();
+	uint64_t now = lane_now(lane);
 	enum sched_class service = sched_classify(&tunnel->datapath->policy, packet);
 	if (realtime_is_copy(&tunnel->realtime, lane, packet, service, now)) {
 		counter_add(&tunnel->counters, COUNTER_DROP_COPY, 1);

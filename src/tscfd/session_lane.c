@@ -108,7 +108,7 @@ static void on_envelope(struct lane *lane, const struct envelope *envelope)
 		lease_confirm(session->lease);
 		state_note(session->worker->group->state, session->lease);
 	}
-	keepalive_heard(&at->keepalive, clock_now());
+	keepalive_heard(&at->keepalive, lane_now(&at->lane));
 	if (session->plain && plain_takes(at, envelope))
 		return;
 	tunnel_receive(&session->tunnel, lane, envelope);

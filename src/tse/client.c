@@ -135,7 +135,7 @@ static void on_envelope(struct connection *connection, const struct envelope *en
 		return;
 	if (!client->configured && envelope->type != ENVELOPE_CONTROL)
 		return; /* for a tunnel that we do not have yet */
-	keepalive_heard(&client->keepalive, clock_now());
+	keepalive_heard(&client->keepalive, lane_now(&connection->lane));
 	tunnel_receive(&client->tunnel, &connection->lane, envelope);
 }
 

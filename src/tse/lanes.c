@@ -179,7 +179,7 @@ static void on_envelope(struct connection *connection, const struct envelope *en
 		return;
 	if (item->state == CLIENT_LANE_ASKING && envelope->type != ENVELOPE_CONTROL)
 		return; /* of a tunnel that this is no lane of yet */
-	keepalive_heard(&item->keepalive, clock_now());
+	keepalive_heard(&item->keepalive, lane_now(&connection->lane));
 	tunnel_receive(&client->tunnel, &connection->lane, envelope);
 }
 

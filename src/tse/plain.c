@@ -206,6 +206,16 @@ void plain_is_native(struct client *client)
 	ev_timer_stop(client->loop, &plain->timer);
 }
 
+/* Whether a router or a DHCP server could have sent it: nothing else is looked into. */
+static bool may_be_answer(const struct packet *packet)
+{
+	enum { PORT_DHCP4 = 68, PORT_DHCP6 = 546 }; /* of clients */
+	return packet->protocol == PROTOCOL_ICMPV6 ||
+	       (packet->protocol == PROTOCOL_UDP && packet->has_ports &&
+		       (packet->destination_port == PORT_DHCP4 ||
+			       packet->destination_port == PORT_DHCP6));
+}
+
 bool plain_takes(struct client *client, const struct envelope *envelope)
 {
 	struct plain *plain = &client->plain;
@@ -221,6 +231,7 @@ bool plain_takes(struct client *client, const struct envelope *envelope)
 		return true;
 	}
 	if (packet_parse(envelope->payload, envelope->length, &packet) != PACKET_OK ||
+		!may_be_answer(&packet) ||
 		!plain_client_take(&plain->machine, &packet, clock_now(), draw_random()))
 		return false;
 	run(client);
