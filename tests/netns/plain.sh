@@ -138,7 +138,6 @@ import socket, ssl, sys, plain_wire as wire
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 wire.credentials(context, sys.argv[1])
 plain = socket.create_connection((sys.argv[2], 443))
-plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 stream = wire.Stream(context.wrap_socket(plain, server_hostname="tscf.example.net"))
 discover = wire.udp_packet("0.0.0.0", "255.255.255.255", 68, 67, wire.dhcp4(1, 1, 7, b"x", []))
 for _ in range(20000):
