@@ -12,6 +12,7 @@
 enum {
 	REPEAT_UNSENT = 16 * 1024, /* octets that a repeated packet, which has no choice, may
 				      wait behind in its lane */
+	RTT_OCTETS = 12000,        /* about eight segments, over which TCP smooths */
 	COPYING_US = 10000000,     /* so long after a copy it is said that there are any */
 };
 
@@ -161,22 +162,6 @@ static void measure_loss(struct realtime *realtime, const struct lane_set *set, 
 	lane_loss_measured(&realtime->loss, more, since(lost, &realtime->lost), now);
 }
 
-/* The smallest round trip of those lanes that have measured one since. */
-static void measure_rtt(struct realtime *realtime, const struct lane_set *set, uint64_t now)
-{
-	uint32_t rtt = 0;
-	for (unsigned i = 0; i < set->count; i++) {
-		const struct lane *lane = set->lane[i];
-		uint64_t *acked = &realtime->acked[lane->index % LANES_MAX];
-		if (lane->class == CONTROL_LANE_BULK || lane->tcp.acknowledged == *acked)
-			continue;
-		*acked = lane->tcp.acknowledged;
-		if (rtt == 0 || lane->tcp.rtt < rtt)
-			rtt = lane->tcp.rtt;
-	}
-	pace_measured(&realtime->pace, rtt, now);
-}
-
 static const struct lane *bulk_lane(const struct lane_set *set)
 {
 	for (unsigned i = 0; i < set->count; i++)
@@ -185,19 +170,41 @@ static const struct lane *bulk_lane(const struct lane_set *set)
 	return NULL;
 }
 
-/* A lane that bulk alone uses, if there is one; it begins without a limit. */
+/* The least that each lane has seen; and what that of bulk sees now, once enough
+ * of it was acknowledged that its smoothed round trip is a new one. */
+static void measure_rtt(struct realtime *realtime, const struct lane_set *set,
+	const struct lane *bulk, uint64_t now)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		pace_base(&realtime->pace, set->lane[i]->tcp.min_rtt, now);
+	if (bulk && bulk->tcp.delivered >= realtime->measured + RTT_OCTETS) {
+		realtime->measured = bulk->tcp.delivered;
+		pace_measured(&realtime->pace, bulk->tcp.rtt, now);
+	}
+}
+
+static uint64_t delivered_by(const struct lane_set *set)
+{
+	uint64_t delivered = 0;
+	for (unsigned i = 0; i < set->count; i++)
+		delivered += set->lane[i]->tcp.delivered;
+	return delivered;
+}
+
+/* A lane that bulk alone uses, if there is one; it begins without a limit.  Until
+ * there is one, what bulk has is noted. */
 static void set_pace(struct realtime *realtime, const struct lane_set *set, uint64_t now)
 {
 	const struct lane *lane = set->count > 1 ? bulk_lane(set) : NULL;
 	if (lane != realtime->paced) {
 		realtime->paced = lane;
 		realtime->pacing = 0;
+		realtime->measured = 0;
 	}
-	if (!lane)
-		return;
+	measure_rtt(realtime, set, lane, now);
 	uint64_t rate = pace_rate(
-		&realtime->pace, call_is_up(&realtime->call, now), lane->tcp.delivered, now);
-	if (rate == realtime->pacing)
+		&realtime->pace, lane && call_is_up(&realtime->call, now), delivered_by(set), now);
+	if (!lane || rate == realtime->pacing)
 		return;
 	realtime->pacing = rate;
 	/* A kernel that cannot leaves it unlimited. */
@@ -211,7 +218,6 @@ void realtime_step(struct realtime *realtime, const struct lane_set *set, uint64
 	measure_loss(realtime, set, now);
 	uint32_t more = since(offered, &realtime->offered);
 	lane_loss_measured(&realtime->stale, more, since(stale, &realtime->dropped), now);
-	measure_rtt(realtime, set, now);
 	set_pace(realtime, set, now);
 }
 

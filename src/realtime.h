@@ -31,8 +31,8 @@ struct realtime {
 	uint64_t stepped;          /* us, the last step */
 	uint64_t segments, lost;   /* of all lanes but bulk, at that time */
 	uint64_t offered, dropped; /* packets of audio and video, and stale ones */
-	uint64_t acked[LANES_MAX]; /* by index of the lane */
 	const struct lane *paced;  /* borrowed; only compared */
+	uint64_t measured;         /* octets delivered there when its round trip was last taken */
 	uint64_t pacing;           /* octets/s, as was last set there; 0: never */
 	uint64_t copied;           /* us, the last copy */
 };

@@ -3,16 +3,17 @@
  * and so the round trip, grows.  TCP owns the window here and we own a rate,
  * which adds to the queue as long as it is above the link's.  So the rule is:
  *
- *   no queue yet      a sixteenth more than what arrived at best lately, and a
- *                     quarter when that has been so for a while
- *   below the target  what arrived lately and what fills the queue to the target
+ *   no queue          what the link is known to carry, at once; when it is there
+ *                     already, a sixteenth more than what arrived at best lately,
+ *                     and a quarter when that has been so for a while
+ *   below the target  what arrived at best and what fills the queue to the target
  *                     within the reaction time
- *   above it          what the link has carried at best in the last second or two
- *                     (a link with a queue is at its limit) less what drains the
- *                     excess within the reaction time
+ *   above it          what arrived at best, for a link with a queue is at its limit,
+ *                     less what drains the excess within the reaction time
  *
- * and the reaction time is thrice the age of a measurement, for without that
- * distance the rate swings. */
+ * The reaction time is thrice the age of a measurement, for without that distance
+ * the rate swings.  What a link carries is known from when a queue last stood:
+ * losses, which hold up TCP and say nothing about the link, do not change it. */
 #include "core/pace.h"
 
 #include <string.h>
@@ -20,10 +21,8 @@
 enum {
 	SECOND = 1000000,
 	MINUTE = 60 * SECOND,
-	START_RATE = 128000, /* octets/s; a quarter more each time until a queue is seen */
-	/* TCP smooths over eight measurements, 160 ms of voice; and a round trip
-	 * old they are too. */
-	MEASURING_AGE = 150000,
+	START_RATE = 128000,   /* octets/s; half more each time until a queue is seen */
+	MEASURING_AGE = 50000, /* us, and a round trip */
 	REACTION_AGES = 3,
 	FASTEST_PERIOD = SECOND,
 	WINDOW = 300000,
@@ -45,7 +44,7 @@ static uint32_t base_of(const struct pace *pace)
 	return base;
 }
 
-void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
+void pace_base(struct pace *pace, uint32_t rtt, uint64_t now)
 {
 	if (rtt == 0)
 		return;
@@ -60,6 +59,13 @@ void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
 	uint32_t *base = &pace->base[pace->minute];
 	if (*base == 0 || rtt < *base)
 		*base = rtt;
+}
+
+void pace_measured(struct pace *pace, uint32_t rtt, uint64_t now)
+{
+	if (rtt == 0)
+		return;
+	pace_base(pace, rtt, now);
 	if (pace->current == 0 || rtt < pace->current)
 		pace->current = rtt;
 	/* The first sign of a queue ends the start at once, unless bulk made it before
@@ -120,17 +126,22 @@ static uint64_t interval_of(const struct pace *pace)
 	return pace->starting ? rtt + MEASURING_AGE : rtt;
 }
 
-/* A call begins: from what bulk has now, or from little. */
-static void begin(struct pace *pace, uint64_t speed, uint64_t delivered, uint64_t now)
+static uint64_t fastest_of(const struct pace *pace)
 {
+	return pace->fastest[0] > pace->fastest[1] ? pace->fastest[0] : pace->fastest[1];
+}
+
+/* A call begins: from what bulk has now, less what lets its queue drain; or from
+ * little. */
+static void begin(struct pace *pace, uint64_t now)
+{
+	uint64_t fastest = fastest_of(pace);
 	pace->limited = true;
-	pace->starting = speed < START_RATE;
+	pace->starting = fastest < START_RATE;
 	pace->settled = now + SETTLING;
-	pace->peak = speed;
-	pace->fastest[0] = pace->fastest[1] = speed;
-	pace->fastest_since = pace->window_since = now;
-	pace->window_delivered = delivered;
-	pace->rate = speed / 2 > START_RATE ? speed / 2 : START_RATE;
+	pace->peak = fastest;
+	pace->known = pace->starting ? 0 : fastest;
+	pace->rate = pace->starting ? START_RATE : fastest - fastest / 4;
 }
 
 /* rate * us / reaction, for us < reaction. */
@@ -139,18 +150,23 @@ static uint64_t part(uint64_t rate, uint64_t us, uint64_t reaction)
 	return rate / 1024 * (us * 1024 / reaction);
 }
 
-/* The rate that the queue asks for, when `speed` arrived lately. */
-static uint64_t balanced(const struct pace *pace, uint64_t speed)
+/* The rate that the queue asks for. */
+static uint64_t balanced(const struct pace *pace)
 {
 	uint64_t reaction = REACTION_AGES * ((uint64_t)MEASURING_AGE + base_of(pace));
-	uint64_t fastest =
-		pace->fastest[0] > pace->fastest[1] ? pace->fastest[0] : pace->fastest[1];
+	uint64_t fastest = fastest_of(pace);
 	uint32_t queueing = pace->queueing;
 
-	if (queueing < PACE_NOISE)
-		return fastest + fastest / 16 * (1 + (pace->quiet < 9 ? pace->quiet / 3 : 3));
+	if (queueing < PACE_NOISE) {
+		/* What a link is known to carry is left behind slowly. */
+		uint64_t patience = pace->known ? 16 : 3;
+		uint64_t steps = pace->quiet / patience < 3 ? pace->quiet / patience : 3;
+		uint64_t more = fastest + fastest / 16 * (1 + steps);
+		uint64_t known = pace->known - pace->known / 16;
+		return more > known ? more : known;
+	}
 	if (queueing <= PACE_TARGET)
-		return speed + part(speed, PACE_TARGET - queueing, reaction);
+		return fastest + part(fastest, PACE_TARGET - queueing, reaction);
 	uint64_t excess = queueing - PACE_TARGET;
 	if (excess > DEEP) /* a buffer that was filled, and nothing to swing about */
 		reaction /= 2;
@@ -162,18 +178,20 @@ static void adjust(struct pace *pace, uint64_t speed)
 {
 	uint32_t base = base_of(pace);
 	pace->queueing = pace->current > base ? pace->current - base : 0;
-	uint64_t rate = balanced(pace, speed);
-	/* Bulk that has less to send, or that TCP holds back, keeps its rate. */
+	uint64_t rate = balanced(pace);
+	/* Bulk that has less to send, or that TCP holds back, gets no more. */
 	bool used = speed >= pace->rate / 4 * 3;
-	if (pace->queueing > PACE_TARGET)
+	if (pace->queueing > PACE_TARGET) {
 		pace->quiet = 0;
-	else
+		pace->known = fastest_of(pace);
+	} else {
 		pace->quiet =
 			pace->queueing < PACE_NOISE && used ? pace->quiet + 1 : pace->quiet / 2;
+	}
 	if (pace->starting && used)
-		pace->rate += pace->rate / 4;
-	else if (!pace->starting && (pace->queueing > PACE_TARGET || (used && rate > pace->rate)))
-		pace->rate = rate;
+		pace->rate += pace->rate / 2;
+	else if (!pace->starting && (pace->queueing > PACE_TARGET || used || rate <= pace->known))
+		pace->rate = pace->queueing > PACE_TARGET || rate > pace->rate ? rate : pace->rate;
 	if (pace->rate < floor_of(pace))
 		pace->rate = floor_of(pace);
 }
@@ -183,8 +201,9 @@ uint64_t pace_rate(struct pace *pace, bool call, uint64_t delivered, uint64_t no
 	uint64_t speed = speed_since(pace->delivered, pace->changed, delivered, now);
 	if (!call || !pace->limited) {
 		pace->limited = false;
+		note_speed(pace, delivered, now);
 		if (call)
-			begin(pace, speed, delivered, now);
+			begin(pace, now);
 		note_step(pace, delivered, now);
 		return call ? pace->rate : PACE_UNLIMITED;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* core/pace against a simulated link: a queue of one capacity, voice whose round
- * trips TCP smooths by 1/8, and bulk that sends what it may. */
+/* core/pace against a simulated link: a queue of one capacity, voice, and bulk that
+ * sends what it may and measures a round trip each time that it looks. */
 #include "core/pace.h"
 
 #include <string.h>
@@ -67,7 +67,8 @@ static void measure(bool call)
 	int now = link_.time, sent = now - (int)link_.srtt;
 	int arrived = now - (int)(link_.base / 2);
 	if (sent >= 0) {
-		link_.srtt += (link_.rtt[sent] - link_.srtt) / 8;
+		link_.srtt += (link_.rtt[sent] - link_.srtt) / 2;
+		pace_base(&link_.pace, (uint32_t)(link_.base * MS), clock_of(now));
 		pace_measured(&link_.pace, (uint32_t)(link_.srtt * MS), clock_of(now));
 	}
 	double delivered = arrived > 0 ? link_.arrived[arrived] : 0;
@@ -164,7 +165,7 @@ static void test_floor(void)
 		delivered += 40000;
 		pace_rate(&pace, false, delivered, now);
 	}
-	CU_ASSERT_EQUAL(pace_rate(&pace, true, delivered + 40000, now + 20 * MS), 1000000);
+	CU_ASSERT_EQUAL(pace_rate(&pace, true, delivered + 40000, now + 20 * MS), 1500000);
 	for (int i = 0; i < 1000; i++) {
 		now += 20 * MS;
 		delivered += 200; /* 10 kB/s are all that gets through */
@@ -181,6 +182,39 @@ static void test_floor(void)
 		rate = pace_rate(&pace, true, 0, now);
 	}
 	CU_ASSERT_EQUAL(rate, PACE_FLOOR);
+}
+
+/* Bulk that a loss held up, or that paused, has what the link carries at once. */
+static void test_back_at_once(void)
+{
+	for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		setup(links[i].capacity, links[i].base, 200);
+		run(2 * SECONDS, false, false);
+		run(2 * SECONDS, false, true);
+		run(10 * SECONDS, true, true);
+		run(3 * SECONDS, true, false);
+		struct outcome outcome = run(1 * SECONDS, true, true);
+		CU_ASSERT(outcome.used > 0.85);
+		CU_ASSERT(outcome.worst < 80 + links[i].base / 2);
+	}
+}
+
+/* A link that loses half of its rate makes a queue of no more than that, and bulk
+ * has the other half when it comes back. */
+static void test_other_rate(void)
+{
+	setup(1250, 50, 500);
+	run(2 * SECONDS, false, true);
+	run(10 * SECONDS, true, true);
+	link_.capacity /= 2;
+	run(4 * SECONDS, true, true);
+	struct outcome outcome = run(10 * SECONDS, true, true);
+	CU_ASSERT(outcome.queue < 35);
+	CU_ASSERT(outcome.used > 0.95);
+	link_.capacity *= 2;
+	run(10 * SECONDS, true, true);
+	outcome = run(10 * SECONDS, true, true);
+	CU_ASSERT(outcome.used > 0.9);
 }
 
 /* Bulk that sends little gains nothing by it, and loses nothing. */
@@ -235,6 +269,8 @@ static const struct unit_test tests[] = {
 	{"bulk meets a call", test_bulk_meets_call},
 	{"released after the call", test_released_after_call},
 	{"the floor", test_floor},
+	{"back at once", test_back_at_once},
+	{"a link of another rate", test_other_rate},
 	{"bulk that sends little", test_little_bulk},
 	{"nothing measured", test_nothing_measured},
 	{"ten minutes of base", test_base_history},
