@@ -21,7 +21,7 @@ enum {
 	EXPIRY_DAYS = 30,
 	OTHER_DESCRIPTORS = 128, /* besides one per client */
 	CLIENTS_EXPECTED = 4096, /* when max-tunnels does not say */
-	PATIENCE_SECONDS = 2,
+	ECHOES = 4,              /* half a second apart */
 	ECHO_ID = 0x5453,
 };
 
@@ -198,7 +198,7 @@ static void send_echo(const struct route_back *check)
 	struct sockaddr_storage to;
 	socklen_t length = socket_address(&check->target, &to);
 	put_u16(echo + 4, ECHO_ID);
-	put_u16(echo + 6, 1);
+	put_u16(echo + 6, (uint16_t)check->asked);
 	if (check->own.version == 4)
 		put_u16(echo + 2, (uint16_t)~packet_sum(echo, sizeof(echo), 0));
 	/* Not sent is not answered. */
@@ -232,11 +232,16 @@ static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
 		}
 }
 
-static void on_patience(struct ev_loop *loop, struct ev_timer *watcher, int events)
+static void on_echo_due(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	(void)loop;
 	(void)events;
 	struct route_back *check = watcher->data;
+	if (check->asked < ECHOES) {
+		check->asked++;
+		send_echo(check);
+		return;
+	}
 	const struct tscfd_config *config = &check->admin->settings->config;
 	char own[ADDRESS_TEXT_MAX], target[ADDRESS_TEXT_MAX], pool[PREFIX_TEXT_MAX];
 	warn(check->admin,
@@ -267,11 +272,11 @@ void route_back_start(struct route_back *check, struct ev_loop *loop, struct adm
 	if (check->fd < 0)
 		return;
 	ev_io_init(&check->readable, on_readable, check->fd, EV_READ);
-	ev_timer_init(&check->patience, on_patience, PATIENCE_SECONDS, 0.);
-	check->readable.data = check->patience.data = check;
+	/* The kernel takes a moment until an IPv6 address just added is its own. */
+	ev_timer_init(&check->echo_due, on_echo_due, 0.1, 0.5);
+	check->readable.data = check->echo_due.data = check;
 	ev_io_start(loop, &check->readable);
-	ev_timer_start(loop, &check->patience);
-	send_echo(check);
+	ev_timer_start(loop, &check->echo_due);
 }
 
 void route_back_stop(struct route_back *check)
@@ -279,7 +284,7 @@ void route_back_stop(struct route_back *check)
 	if (check->fd < 0)
 		return;
 	ev_io_stop(check->loop, &check->readable);
-	ev_timer_stop(check->loop, &check->patience);
+	ev_timer_stop(check->loop, &check->echo_due);
 	close(check->fd);
 	check->fd = -1;
 }

@@ -13,12 +13,13 @@
  * routes to the IMS core, certificate expiry and risky settings. */
 void preflight(struct admin *admin, struct netlink *netlink, unsigned tun_index);
 
-/* Whether the core finds its way back: one ICMP echo from our own inner
+/* Whether the core finds its way back: a few ICMP echoes from our own inner
  * address to each numeric P-CSCF.  Silence is a warning, no proof. */
 struct route_back {
 	struct ev_loop *loop;
 	struct ev_io readable;
-	struct ev_timer patience;
+	struct ev_timer echo_due;
+	unsigned asked;
 	struct admin *admin;
 	struct address own, target;
 	int fd;
