@@ -9,7 +9,7 @@
 #include "core/mss.h"
 #include "io/clock.h"
 
-enum { SMALL_SLOTS = 4096, BIG_SLOTS = 192 };
+enum { SMALL_SLOTS = 16384, BIG_SLOTS = 192 };
 
 static enum counter media_received(const struct datapath *datapath)
 {

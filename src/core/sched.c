@@ -27,7 +27,7 @@ void sched_policy_default(struct sched_policy *policy)
 	*policy = (struct sched_policy){
 		.realtime_budget = 150 * MILLISECOND,
 		.bulk_limit = 4096 * KIBIBYTE,
-		.realtime_limit = 256 * KIBIBYTE,
+		.realtime_limit = 512 * KIBIBYTE,
 		.memory_limit = 8192 * KIBIBYTE,
 	};
 }
