@@ -155,6 +155,8 @@ struct netlink_rule {
 	bool has_uids;
 	uint32_t first_uid, last_uid;
 	struct address source; /* "from ADDRESS"; version 0: from all */
+	bool no_default;       /* "suppress_prefixlength 0": not the table's default route */
+	bool unreachable;      /* nothing is looked up; the table only says whose rule it is */
 };
 
 bool netlink_rule_equal(const struct netlink_rule *a, const struct netlink_rule *b);

@@ -264,7 +264,8 @@ bool netlink_rule_equal(const struct netlink_rule *a, const struct netlink_rule 
 	       a->priority == b->priority && a->table == b->table && a->has_mark == b->has_mark &&
 	       a->not_mark == b->not_mark && a->mark == b->mark && a->has_uids == b->has_uids &&
 	       a->first_uid == b->first_uid && a->last_uid == b->last_uid &&
-	       address_equal(&a->source, &b->source);
+	       address_equal(&a->source, &b->source) && a->no_default == b->no_default &&
+	       a->unreachable == b->unreachable;
 }
 
 /* By hand: libnl's rule object knows neither "not" nor uid ranges. */
@@ -276,7 +277,7 @@ static struct nl_msg *rule_request(int type, int flags, const struct netlink_rul
 		.family = (uint8_t)netlink_family(rule->version),
 		.src_len = (uint8_t)(rule->source.version ? 8 * size : 0),
 		.table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC,
-		.action = FR_ACT_TO_TBL,
+		.action = rule->unreachable ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL,
 		.flags = rule->not_mark ? FIB_RULE_INVERT : 0,
 	};
 	struct nl_msg *request = nlmsg_alloc_simple(type, flags);
@@ -294,6 +295,8 @@ static struct nl_msg *rule_request(int type, int flags, const struct netlink_rul
 		result |= nla_put(request, FRA_UID_RANGE, sizeof(uids), &uids);
 	if (rule->source.version)
 		result |= nla_put(request, FRA_SRC, (int)size, rule->source.octets);
+	if (rule->no_default)
+		result |= nla_put_u32(request, FRA_SUPPRESS_PREFIXLEN, 0);
 	if (result < 0) {
 		nlmsg_free(request);
 		return NULL;
@@ -336,7 +339,8 @@ static bool parse_rule(struct nlmsghdr *header, const void *filter, void *item)
 		nlmsg_parse(header, sizeof(struct fib_rule_hdr), attributes, FRA_MAX, NULL) < 0)
 		return false;
 	const struct fib_rule_hdr *about = nlmsg_data(header);
-	if (about->family != wanted->family || about->action != FR_ACT_TO_TBL)
+	if (about->family != wanted->family ||
+		!(about->action == FR_ACT_TO_TBL || about->action == FR_ACT_UNREACHABLE))
 		return false;
 
 	struct netlink_rule *rule = item;
@@ -357,6 +361,9 @@ static bool parse_rule(struct nlmsghdr *header, const void *filter, void *item)
 	}
 	if (attributes[FRA_SRC] && nla_len(attributes[FRA_SRC]) == (int)address_size(rule->version))
 		address_set(&rule->source, rule->version, nla_data(attributes[FRA_SRC]));
+	rule->no_default = attributes[FRA_SUPPRESS_PREFIXLEN] &&
+			   nla_get_u32(attributes[FRA_SUPPRESS_PREFIXLEN]) == 0;
+	rule->unreachable = about->action == FR_ACT_UNREACHABLE;
 	return true;
 }
 

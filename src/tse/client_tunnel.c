@@ -413,6 +413,20 @@ static bool is_own(const struct client *client, uint8_t version, const uint8_t *
 		version == 4 ? &plan->inner4 : &plan->inner6, version, octets);
 }
 
+/* With a table of our own, whatever has the inner address as its source comes
+ * here, and an answer to a stranger on the access network is not even to be seen
+ * as a record of that size (CVE-2019-14899). */
+static bool is_steered(const struct client *client, const struct packet *packet)
+{
+	const struct steer_plan *plan = &client->grant.plan;
+	if (client->config->steer != STEER_TABLE)
+		return true;
+	for (size_t i = 0; i < plan->route_count; i++)
+		if (prefix_contains_octets(&plan->routes[i], packet->version, packet->destination))
+			return true;
+	return false;
+}
+
 static struct tunnel *route(
 	void *owner, const struct packet *packet, enum counter *drop, uint8_t *icmp, size_t *answer)
 {
@@ -425,6 +439,10 @@ static struct tunnel *route(
 		*drop = link_local ? COUNTER_DROP_LINK_LOCAL : COUNTER_DROP_BAD_SOURCE;
 		if (!link_local)
 			report_wrong_source(client, packet);
+		return NULL;
+	}
+	if (!is_steered(client, packet)) {
+		*drop = COUNTER_DROP_BAD_DESTINATION;
 		return NULL;
 	}
 	return &client->tunnel; /* without a lane they wait for one */

@@ -3,7 +3,11 @@
  * nothing else, into the tunnel, and never let it out beside it.
  *
  *   steer = table   own table, one rule per family ahead of main:
- *                       <priority 24322> not fwmark M lookup <table>
+ *                       24322: not fwmark M lookup <table> suppress_prefixlength 0
+ *                   for what has the inner address as its source already:
+ *                       24323: from INNER lookup <table>
+ *                       24324: from INNER unreachable
+ *                       default dev tse0 src INNER proto tse
  *                   in the table, per IMS prefix:
  *                       PREFIX dev tse0 src INNER proto tse
  *                       unreachable PREFIX metric 4294967295 proto tse
@@ -13,8 +17,11 @@
  *                   twin, in the main table
  *   steer = none    only the interface and its address
  *
- * With `uid`, the rules are "from all uidrange U lookup <table>" instead, and
- * "from INNER lookup <table>" for the way back (strict rp_filter).
+ * With `uid`, the first rules are "from all uidrange U lookup <table>" instead,
+ * with `steer-fwmark` "from all fwmark N lookup <table>", and then there are no
+ * throw routes.  With a default route among the prefixes nothing is suppressed.
+ * With `netns` all of it is in that namespace.
+ * Without CAP_NET_ADMIN: see steer_beforehand.c.
  *
  * Order matters: the kernel refuses routes through a device that is down and
  * forgets them when it goes down.  Everything carries `proto tse` (243), so
@@ -30,7 +37,13 @@
 #include "core/tse_config.h"
 #include "io/tun.h"
 
-enum { STEER_PROTOCOL = 243, STEER_PRIORITY = 24322, STEER_OUTER_MAX = 32 };
+enum {
+	STEER_PROTOCOL = 243,
+	STEER_PRIORITY = 24322,
+	STEER_PRIORITY_SOURCE,
+	STEER_PRIORITY_NOWHERE,
+	STEER_OUTER_MAX = 32
+};
 
 /* What the TSCF granted, after `allowed-routes` has narrowed it. */
 struct steer_plan {

@@ -89,27 +89,43 @@ size_t steer_narrow(const struct tse_config *config, const struct control_messag
 	return refused;
 }
 
+/* In our own table the mark and a throw route keep the outer sockets out of the
+ * tunnel; the main table has neither.  But what is thrown goes beside the tunnel
+ * for every app, so the address must be the profile's own: were one from the DNS
+ * good enough, who answers there could pick what is to leak (TunnelCrack's
+ * ServerIP, CVE-2023-36673). */
+static bool may_contain(const struct tse_config *config, const struct address *outer)
+{
+	if (config->steer != STEER_TABLE || config->allowed_routes.count == 0)
+		return false;
+	for (size_t i = 0; i < config->servers.count; i++) {
+		struct address named;
+		if (address_parse(&named, config->servers.items[i].host) &&
+			address_equal(&named, outer))
+			return true;
+	}
+	return false;
+}
+
 int steer_check_outer(const struct tse_config *config, const struct prefix *routes, size_t count,
 	const struct address *outer, size_t outer_count, struct reason *why)
 {
-	/* In our own table the mark and a throw route keep the outer sockets out
-	 * of the tunnel; the main table has neither. */
-	bool allowed = config->steer == STEER_TABLE && config->allowed_routes.count > 0;
-	if (config->steer == STEER_NONE || tse_config_is_selective(config) || allowed)
+	if (config->steer == STEER_NONE || tse_config_is_selective(config))
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < outer_count; j++) {
-			if (!prefix_contains(&routes[i], &outer[j]))
+			if (!prefix_contains(&routes[i], &outer[j]) ||
+				may_contain(config, &outer[j]))
 				continue;
 			char route[PREFIX_TEXT_MAX], address[ADDRESS_TEXT_MAX];
 			reason_set(why,
 				"the IMS prefix %s contains %s, an outer address of the tunnel "
 				"itself, which would then run through itself. Ask the operator for "
-				"narrower prefixes, or allow it: steer = table and allowed-routes "
-				"= "
-				"%s",
+				"narrower prefixes; if that is really the TSCF's address, allow "
+				"it: "
+				"[tscf] server = %s, steer = table and allowed-routes = %s",
 				prefix_format(&routes[i], route),
-				address_format(&outer[j], address), route);
+				address_format(&outer[j], address), address, route);
 			return -ELOOP;
 		}
 	}

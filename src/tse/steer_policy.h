@@ -12,7 +12,8 @@
 #include "io/netlink.h"
 
 /* -ELOOP when a route contains an outer address, so that the tunnel would run
- * through itself, and the profile does not allow that. */
+ * through itself, and the profile does not allow that: by allowed-routes, and by
+ * that very address as server. */
 int steer_check_outer(const struct tse_config *config, const struct prefix *routes, size_t count,
 	const struct address *outer, size_t outer_count, struct reason *why);
 

@@ -88,8 +88,9 @@ static bool rule_in(const struct netlink_rule *rules, size_t count, const struct
 
 static bool is_our_rule(const struct steer *steer, const struct netlink_rule *rule)
 {
-	return rule->priority == STEER_PRIORITY && rule->protocol == STEER_PROTOCOL &&
-	       rule->table == steer->config->table && !steer->table_is_done;
+	return rule->priority >= STEER_PRIORITY && rule->priority <= STEER_PRIORITY_NOWHERE &&
+	       rule->protocol == STEER_PROTOCOL && rule->table == steer->config->table &&
+	       !steer->table_is_done;
 }
 
 static int sync_rules(struct steer *steer, uint8_t version, struct reason *why)

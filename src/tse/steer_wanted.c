@@ -57,6 +57,19 @@ static struct netlink_route make_route(
 	};
 }
 
+/* For what already has the inner address as its source, see want_source(). */
+static void want_source_route(
+	const struct steer *steer, const struct address *inner, struct route_list *wanted)
+{
+	if (inner->version == 0 || steer->config->steer != STEER_TABLE)
+		return;
+	const struct prefix all = {.address.version = inner->version};
+	struct netlink_route route = make_route(steer, NETLINK_ROUTE_UNICAST, &all);
+	route.index = steer->index;
+	route.source = *inner;
+	list_add(wanted, &route);
+}
+
 static void want_device_routes(const struct steer *steer, struct route_list *wanted)
 {
 	/* IPv6 has no other way to prefer the unreachable twin without carrier
@@ -74,6 +87,9 @@ static void want_device_routes(const struct steer *steer, struct route_list *wan
 		route.source = *inner;
 		list_add(wanted, &route);
 	}
+	want_source_route(steer, &steer->plan.inner4.address, wanted);
+	if (ipv6)
+		want_source_route(steer, &steer->plan.inner6.address, wanted);
 }
 
 /* For the host's own rp_filter, which knows neither mark nor user: the answers
@@ -111,6 +127,60 @@ void steer_want_routes(const struct steer *steer, struct route_list *wanted)
 		want_device_routes(steer, wanted);
 }
 
+static bool has_default(const struct steer *steer, uint8_t version)
+{
+	for (size_t i = 0; i < steer->plan.route_count; i++)
+		if (steer->plan.routes[i].length == 0 &&
+			steer->plan.routes[i].address.version == version)
+			return true;
+	return false;
+}
+
+/* Which packets are looked up in our table. */
+static size_t want_selectors(
+	const struct steer *steer, const struct netlink_rule *base, struct netlink_rule *rules)
+{
+	size_t count = 0;
+	if (steer->config->steer_fwmark) {
+		rules[count] = *base;
+		rules[count].has_mark = true;
+		rules[count++].mark = steer->config->steer_fwmark;
+	} else if (steer->uid_count == 0) {
+		rules[count] = *base;
+		rules[count].has_mark = rules[count].not_mark = true;
+		rules[count++].mark = steer->config->fwmark;
+	}
+	/* "not" would negate the user, too.  The outer sockets belong to the
+	 * daemon's own user. */
+	for (size_t i = 0; i < steer->uid_count; i++) {
+		rules[count] = *base;
+		rules[count].has_uids = true;
+		rules[count].first_uid = steer->uids[i].first;
+		rules[count++].last_uid = steer->uids[i].last;
+	}
+	return count;
+}
+
+/* What has the inner address as its source goes into the tunnel or nowhere:
+ * nobody on the access network gets an answer from it (CVE-2019-14899), and
+ * strict rp_filter refuses what he sends to it. */
+static size_t want_source(
+	const struct steer *steer, const struct netlink_rule *base, struct netlink_rule *rules)
+{
+	const struct address *inner =
+		base->version == 4 ? &steer->plan.inner4.address : &steer->plan.inner6.address;
+	if (!steer->active || inner->version == 0)
+		return 0;
+	rules[0] = *base;
+	rules[0].priority = STEER_PRIORITY_SOURCE;
+	rules[0].no_default = false;
+	rules[0].source = *inner;
+	rules[1] = rules[0];
+	rules[1].priority = STEER_PRIORITY_NOWHERE;
+	rules[1].unreachable = true;
+	return 2;
+}
+
 size_t steer_want_rules(
 	const struct steer *steer, uint8_t version, struct netlink_rule rules[STEER_RULES_MAX])
 {
@@ -121,31 +191,8 @@ size_t steer_want_rules(
 		.protocol = STEER_PROTOCOL,
 		.priority = STEER_PRIORITY,
 		.table = steer->table,
+		.no_default = !has_default(steer, version),
 	};
-	size_t count = 0;
-	if (steer->config->steer_fwmark) {
-		rules[count] = base;
-		rules[count].has_mark = true;
-		rules[count++].mark = steer->config->steer_fwmark;
-	} else if (steer->uid_count == 0) {
-		rules[count] = base;
-		rules[count].has_mark = rules[count].not_mark = true;
-		rules[count++].mark = steer->config->fwmark;
-		return count;
-	}
-	/* "not" would negate the user, too.  The outer sockets belong to the
-	 * daemon's own user, and their destinations are thrown out. */
-	for (size_t i = 0; i < steer->uid_count; i++) {
-		rules[count] = base;
-		rules[count].has_uids = true;
-		rules[count].first_uid = steer->uids[i].first;
-		rules[count++].last_uid = steer->uids[i].last;
-	}
-	const struct address *inner =
-		version == 4 ? &steer->plan.inner4.address : &steer->plan.inner6.address;
-	if (steer->active && inner->version) {
-		rules[count] = base;
-		rules[count++].source = *inner;
-	}
-	return count;
+	size_t count = want_selectors(steer, &base, rules);
+	return count + want_source(steer, &base, rules + count);
 }

@@ -143,7 +143,11 @@ static void outer_inside_the_prefix(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "10.65.0.0/16 contains 10.65.9.9"));
 	CU_ASSERT_PTR_NULL(strstr(lab_output("%s", look), "24322"));
 
+	struct config_endpoint servers[] = {
+		{.host = (char[]){"10.65.9.9"}}, {.host = (char[]){"fd24:322:ffff::99"}}};
 	settings.allowed_routes = (struct config_prefixes){wanted.routes, wanted.route_count};
+	CU_ASSERT_EQUAL(steer_apply(steer, &tun, &wanted, &why), -ELOOP);
+	settings.servers = (struct config_endpoints){servers, 2};
 	CU_ASSERT_EQUAL(steer_apply(steer, &tun, &wanted, &why), 0);
 	CU_ASSERT_EQUAL(steer_carrier(steer, &tun, true), 0);
 	CU_ASSERT_TRUE(shows("ip route show table 24322", "throw 10.65.9.9"));

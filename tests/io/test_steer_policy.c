@@ -134,6 +134,10 @@ static void outer_addresses(void)
 	CU_ASSERT_EQUAL(steer_check_outer(&config, routes, count, outer, 2, &why), -ELOOP);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "fd24::/16 contains fd24::1"));
 	config.allowed_routes = (struct config_prefixes){routes, count};
+	/* An address from the DNS is nobody's word. */
+	CU_ASSERT_EQUAL(steer_check_outer(&config, routes, count, outer, 2, &why), -ELOOP);
+	struct config_endpoint server = {.host = (char[]){"fd24::1"}, .port = 443};
+	config.servers = (struct config_endpoints){&server, 1};
 	CU_ASSERT_EQUAL(steer_check_outer(&config, routes, count, outer, 2, &why), 0);
 	config.steer = STEER_MAIN;
 	CU_ASSERT_EQUAL(steer_check_outer(&config, routes, count, outer, 2, &why), -ELOOP);

@@ -133,7 +133,7 @@ test_own_numbers() {
 	check "table = 4711, fwmark = 0x55, interface = ims0: tse-up" \
 		lab_tse_up alice -o steering.table=4711 -o steering.fwmark=0x55 -o tunnel.interface=ims0
 	is "$(way "$LAB_PCSCF4")" "ims0 $(inner 4)" "they are used: route"
-	like "$(in_ns ue ip rule show)" 'not from all fwmark 0x55 lookup 4711 proto' "they are used: rule"
+	like "$(in_ns ue ip rule show)" 'not from all fwmark 0x55 lookup 4711 suppress_prefixlength 0 proto' "they are used: rule"
 	check "traffic flows" lab_register ue alice 4
 	lab_tse_down alice
 	is_undone "everything is undone"
