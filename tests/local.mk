@@ -8,6 +8,7 @@ SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-dri
 AM_TESTS_ENVIRONMENT = BUILD='$(abs_top_builddir)' SOURCE='$(abs_top_srcdir)'; export BUILD SOURCE;
 
 dist_check_SCRIPTS = \
+	tests/netns/attacks.sh \
 	tests/netns/baresip.sh \
 	tests/netns/beforehand.sh \
 	tests/netns/bench.sh \
