@@ -13,6 +13,14 @@ etc/systemd/tscfd.service: $(srcdir)/etc/systemd/tscfd.service.in Makefile
 sysusersdir = $(prefix)/lib/sysusers.d
 dist_sysusers_DATA = etc/sysusers.d/tscf.conf
 
+# Those who manage networks leave the tunnel's interfaces, rules and routes alone.
+nmconfdir = $(prefix)/lib/NetworkManager/conf.d
+dist_nmconf_DATA = etc/NetworkManager/90-tscf.conf
+networkdconfdir = $(prefix)/lib/systemd/networkd.conf.d
+dist_networkdconf_DATA = etc/networkd/90-tscf.conf
+networkdnetworkdir = $(prefix)/lib/systemd/network
+dist_networkdnetwork_DATA = etc/networkd/05-tscf.network
+
 completionsdir = $(datadir)/bash-completion/completions
 dist_completions_DATA =
 examplesdir = $(docdir)/examples
