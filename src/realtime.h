@@ -17,7 +17,10 @@
 #include "core/pace.h"
 #include "lane_set.h"
 
-enum { REALTIME_STEP_US = 20000 }; /* us between two looks at how the lanes do */
+enum {
+	REALTIME_STEP_US = 20000,  /* us between two looks at how the lanes do */
+	REALTIME_HOLD_US = 800000, /* us: opening a lane is three round trips, and may lose one */
+};
 
 /* All zero to begin with: no copies, and nothing known. */
 struct realtime {
@@ -56,6 +59,14 @@ struct copies_held *realtime_next_copy(
  * dropped? */
 bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
 	const struct packet *packet, enum sched_class service, uint64_t now);
+
+/* A call has just begun in a tunnel of one lane, and bulk waits for a lane of its own:
+ * what is lost of it now would hold up voice behind it. */
+static inline bool realtime_holds_bulk(const struct realtime *realtime, uint64_t now)
+{
+	return realtime->peer_knows_copies && call_is_up(&realtime->call, now) &&
+	       now - realtime->call.since < REALTIME_HOLD_US;
+}
 
 /* What the lanes' TCP tells: losses, and the pace of bulk, which is set.
  * `offered`: packets of audio and video to send, ever; `stale`: those dropped as

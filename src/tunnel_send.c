@@ -275,8 +275,9 @@ static void push_rest(struct tunnel *tunnel, uint64_t now)
 	if (!lane)
 		return;
 	if (tunnel->lanes.count == 1) {
-		tunnel->lanes.held = false;
-		push_through(tunnel, lane, ALL_CLASSES, now);
+		tunnel->lanes.held = realtime_holds_bulk(&tunnel->realtime, now);
+		push_through(
+			tunnel, lane, tunnel->lanes.held ? REALTIME_CLASSES : ALL_CLASSES, now);
 		if (lane_look_at_times(lane, now))
 			step_realtime(tunnel, now);
 		return;

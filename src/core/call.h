@@ -19,7 +19,7 @@ enum {
 /* All zero to begin with. */
 struct call {
 	struct tally packets[2]; /* received, sent */
-	uint64_t until;          /* us */
+	uint64_t since, until;   /* us */
 };
 
 static inline bool call_is_up(const struct call *call, uint64_t now)
@@ -31,8 +31,12 @@ static inline bool call_is_up(const struct call *call, uint64_t now)
 static inline void call_packet(struct call *call, bool sent, uint64_t now)
 {
 	tally_add(&call->packets[sent], 1, now);
-	if (tally_recent(&call->packets[sent]) >= CALL_PACKETS || call_is_up(call, now))
-		call->until = now + CALL_QUIET_US;
+	bool up = call_is_up(call, now);
+	if (!up && tally_recent(&call->packets[sent]) < CALL_PACKETS)
+		return;
+	if (!up)
+		call->since = now;
+	call->until = now + CALL_QUIET_US;
 }
 
 /* Packets per second, of the direction that has more. */

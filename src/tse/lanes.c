@@ -17,9 +17,10 @@ enum {
 	RESCUE_EVERY = 400000,        /* a connection that is not made by then never may */
 	RESCUE_TIMEOUT = 4 * SECOND,  /* then it is not only these connections */
 	FAILURES_BELIEVED = 3,        /* in a row: then something does not want more lanes */
+	AT_A_TIME = 3,                /* once the TSCF has taken one */
 };
 /* s: how often the demand is asked about, during a call and else. */
-static const double busy_interval = 0.2, calm_interval = 1.;
+static const double busy_interval = 0.1, calm_interval = 1.;
 
 /* --- which there are ------------------------------------------------------ */
 
@@ -99,6 +100,28 @@ static void retire(struct client *client, struct client_lane *item)
 	lane_finish(&item->connection->lane);
 }
 
+static bool is_under_way(const struct client_lane *item)
+{
+	return item->state == CLIENT_LANE_CONNECTING || item->state == CLIENT_LANE_ASKING;
+}
+
+static unsigned under_way(const struct lanes *lanes)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < lanes->count; i++)
+		count += is_under_way(&lanes->items[i]);
+	return count;
+}
+
+/* What one is told holds for those that were begun with it: it counts once. */
+static bool is_old_news(struct lanes *lanes, uint64_t since)
+{
+	bool old = since <= lanes->failed_at;
+	if (!old)
+		lanes->failed_at = clock_now();
+	return old;
+}
+
 /* There will be no more lanes than there are, for a long time. */
 static void believe_refusal(struct client *client, uint64_t retry_after, const char *why)
 {
@@ -112,9 +135,11 @@ static void believe_refusal(struct client *client, uint64_t retry_after, const c
 }
 
 /* It never came to be a lane. */
-static void attempt_failed(struct client *client, bool is_refusal, const char *why)
+static void attempt_failed(struct client *client, uint64_t since, bool is_refusal, const char *why)
 {
 	struct lanes *lanes = &client->lanes;
+	if (is_old_news(lanes, since))
+		return;
 	lanes->failures++;
 	lanes->not_before = clock_now() + ((uint64_t)SECOND << lanes->failures);
 	if (!is_refusal && lanes->failures < FAILURES_BELIEVED)
@@ -154,12 +179,13 @@ static void on_failed(struct connection *connection, const struct connection_fai
 		return;
 	enum client_lane_state state = item->state;
 	unsigned index = connection->lane.index;
+	uint64_t since = item->since;
 	drop(client, item);
 	switch (state) {
 	case CLIENT_LANE_CONNECTING:
 	case CLIENT_LANE_ASKING:
 		/* A proxy that answers with an error means it. */
-		attempt_failed(client, failure->http != 0, failure->words);
+		attempt_failed(client, since, failure->http != 0, failure->words);
 		break;
 	case CLIENT_LANE_IN_USE:
 		log_line(LOG_INFO, "lane %u ended, %u left: %s", index, living(client),
@@ -205,7 +231,7 @@ static void add(struct client *client, enum control_lane_class class)
 	uint64_t now = clock_now();
 	struct connection *connection = connection_join(client->current, &lane_connection_events);
 	if (!connection) {
-		attempt_failed(client, false, "out of memory");
+		attempt_failed(client, now, false, "out of memory");
 		return;
 	}
 	lanes->items[lanes->count++] = (struct client_lane){
@@ -216,25 +242,21 @@ static void add(struct client *client, enum control_lane_class class)
 	};
 }
 
-static bool is_under_way(const struct lanes *lanes)
-{
-	for (unsigned i = 0; i < lanes->count; i++)
-		if (lanes->items[i].state == CLIENT_LANE_CONNECTING ||
-			lanes->items[i].state == CLIENT_LANE_ASKING)
-			return true;
-	return false;
-}
-
-/* One at a time, so that a refusal is heard before the next is asked for. */
+/* The first, and the one that takes bulk away from it, go together; whether there
+ * may be more is heard before more are asked for. */
 static void grow(struct client *client, const struct lane_wanted *wanted, uint64_t now)
 {
 	struct lanes *lanes = &client->lanes;
-	if (is_under_way(lanes) || now < lanes->not_before || lanes->count + 1 >= LANES_MAX)
-		return;
-	if (wanted->bulk && count_of(client, true) == 0)
-		add(client, CONTROL_LANE_BULK);
-	else if (count_of(client, false) < wanted->realtime)
-		add(client, CONTROL_LANE_REALTIME);
+	unsigned most = living(client) > 1 ? AT_A_TIME : 1 + wanted->bulk;
+	while (under_way(lanes) < most && now >= lanes->not_before &&
+		lanes->count + 1 < LANES_MAX) {
+		if (wanted->bulk && count_of(client, true) == 0)
+			add(client, CONTROL_LANE_BULK);
+		else if (count_of(client, false) < wanted->realtime)
+			add(client, CONTROL_LANE_REALTIME);
+		else
+			return;
+	}
 }
 
 /* The newest one that is in use and of this kind. */
@@ -298,7 +320,7 @@ static bool drop_late_dials(struct client *client, uint64_t now)
 	bool young = false;
 	for (unsigned i = lanes->count; i-- > 0;) {
 		struct client_lane *item = &lanes->items[i];
-		if (item->state != CLIENT_LANE_CONNECTING && item->state != CLIENT_LANE_ASKING)
+		if (!is_under_way(item))
 			continue;
 		if (now - item->since < RESCUE_EVERY || item->connection->has_lane)
 			young = true;
@@ -346,6 +368,7 @@ static void ask_alive(struct client *client, struct client_lane *item, uint64_t 
 
 static void tend(struct client *client, struct client_lane *item, uint64_t now)
 {
+	uint64_t since;
 	switch (item->state) {
 	case CLIENT_LANE_IN_USE:
 		ask_alive(client, item, now);
@@ -354,8 +377,10 @@ static void tend(struct client *client, struct client_lane *item, uint64_t now)
 	case CLIENT_LANE_ASKING:
 		if (now < item->deadline)
 			return;
+		since = item->since;
 		drop(client, item);
-		attempt_failed(client, false, "the TSCF does not answer on a further connection");
+		attempt_failed(
+			client, since, false, "the TSCF does not answer on a further connection");
 		return;
 	case CLIENT_LANE_RETIRING:
 		if (now >= item->deadline)
@@ -378,7 +403,7 @@ static void look(struct client *client)
 	grow(client, &wanted, now);
 	shrink(client, &wanted);
 
-	bool busy = lane_demand_has_call(&lanes->demand, now) || is_under_way(lanes);
+	bool busy = lane_demand_has_call(&lanes->demand, now) || under_way(lanes);
 	bool done = !busy && lanes->count == 0 && !client->media && !client->config->lanes;
 	lanes->timer.repeat = done ? 0. : busy ? busy_interval : calm_interval;
 	ev_timer_again(client->loop, &lanes->timer);
@@ -444,7 +469,7 @@ void lanes_begin(struct client *client, const struct control_message *response)
 	memcpy(lanes->join_key, response->join_key.octets, lanes->join_key_length);
 	lanes->segments = lanes->lost = 0;
 	lanes->failures = 0;
-	lanes->not_before = 0;
+	lanes->not_before = lanes->failed_at = 0;
 	lanes->told_refusal = false;
 	lane_demand_init(&lanes->demand, client->config->lanes, limit_of(client, response));
 	client->tunnel.demand = lanes->demand.limit > 1 ? &lanes->demand : NULL;
@@ -503,8 +528,10 @@ bool lanes_answered(
 				(const char *)message->reason.octets);
 		reason_set(&why, "the TSCF refused: %s%s%s", control_result_name(message->result),
 			*text ? ": " : "", text);
+		uint64_t since = item->since;
 		drop(client, item);
-		believe_refusal(client, (uint64_t)message->retry_after * SECOND, why.text);
+		if (!is_old_news(lanes, since))
+			believe_refusal(client, (uint64_t)message->retry_after * SECOND, why.text);
 		return true;
 	}
 	item->state = CLIENT_LANE_IN_USE;

@@ -43,6 +43,7 @@ struct lanes {
 	size_t join_key_length;
 	uint64_t segments, lost; /* of all lanes that are not for bulk, as last seen */
 	unsigned failures;       /* in a row */
+	uint64_t failed_at;      /* us, the last attempt that did */
 	uint64_t not_before;     /* us, for the next attempt */
 	bool told_refusal;
 };

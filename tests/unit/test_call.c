@@ -16,6 +16,7 @@ static void test_begins_and_ends(void)
 		call_packet(&call, true, now);
 		CU_ASSERT_EQUAL(call_is_up(&call, now), i >= CALL_PACKETS);
 	}
+	CU_ASSERT_EQUAL(call.since, START + (CALL_PACKETS - 1) * 20 * MS);
 	CU_ASSERT_EQUAL(call_rate(&call), 50);
 	now -= 20 * MS;
 	CU_ASSERT_TRUE(call_is_up(&call, now + CALL_QUIET_US - 1));
