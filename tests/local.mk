@@ -1,7 +1,57 @@
 # Unit tests link the pure library alone; io tests link what they test; shell
 # tests speak TAP and use real network namespaces.
 
-EXTRA_DIST += tests/netns tests/tools tests/fuzz/corpus tests/bench tests/io/make-certs
+EXTRA_DIST += tests/netns tests/fuzz/corpus tests/io/make-certs
+# By name: where they are compiled there is more in a folder than its sources.
+EXTRA_DIST += \
+	tests/tools/activate.py \
+	tests/tools/bulk.c \
+	tests/tools/first_answer.c \
+	tests/tools/forge.c \
+	tests/tools/hostile_peer.py \
+	tests/tools/hostile_proxy.py \
+	tests/tools/insist.c \
+	tests/tools/link.c \
+	tests/tools/link.h \
+	tests/tools/linkemu.c \
+	tests/tools/middlebox.py \
+	tests/tools/plain_eftf.py \
+	tests/tools/plain_ue.py \
+	tests/tools/plain_wire.py \
+	tests/tools/playout.c \
+	tests/tools/playout.h \
+	tests/tools/proxy_connect.c \
+	tests/tools/rtp_stream.c \
+	tests/tools/slept.c \
+	tests/tools/speech.py \
+	tests/tools/transfer.c \
+	tests/tools/udp_rate.c \
+	tests/tools/udp_train.py \
+	tests/tools/voice_meter.c \
+	tests/tools/voice_shape.c \
+	tests/tools/voice_shape.h \
+	tests/bench/aead.sh \
+	tests/bench/first-packet.sh \
+	tests/bench/many.c \
+	tests/bench/many.sh \
+	tests/bench/many_calls.c \
+	tests/bench/many_calls.h \
+	tests/bench/many_report.py \
+	tests/bench/many_server.c \
+	tests/bench/many_server.h \
+	tests/bench/many_tunnel.c \
+	tests/bench/many_tunnel.h \
+	tests/bench/measure.sh \
+	tests/bench/micro.c \
+	tests/bench/null_tls.c \
+	tests/bench/peers.sh \
+	tests/bench/report.py \
+	tests/bench/tls_memory.c \
+	tests/bench/uring.c \
+	tests/bench/voice.gnuplot \
+	tests/bench/voice_cells.sh \
+	tests/bench/voice_many.sh \
+	tests/bench/voice_report.py
 
 TEST_EXTENSIONS = .sh
 SH_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh

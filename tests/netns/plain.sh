@@ -152,7 +152,9 @@ memory_of_tscfd() {
 
 # Who asks and asks and does not read the answers costs himself alone.
 test_deaf() {
-	local before after said
+	local before after said allowed=4
+	# The address sanitizer keeps for a while what was freed.
+	! grep -q __asan_init "$BUILD/tscfd" || allowed=32
 	before=$(memory_of_tscfd)
 	mkfifo "$LAB_DIR/hold"
 	deaf_ue <"$LAB_DIR/hold" >"$LAB_DIR/deaf.out" 2>&1 &
@@ -166,7 +168,7 @@ test_deaf() {
 	said=$(drops drop_unread)
 	at_least "$said" 1000 "answers that it does not read are dropped"
 	after=$(memory_of_tscfd)
-	at_least $((before + 4096)) "$after" "and cost less than 4 MiB"
+	at_least $((before + allowed * 1024)) "$after" "and cost less than $allowed MiB"
 	exec 9>&-
 }
 
