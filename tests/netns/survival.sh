@@ -40,9 +40,12 @@ default_via() {
 	in_ns ue ip -6 route replace default via "$3" dev "$1"
 }
 
-# In the foreground, so that it has a process id and a log here.
+# In the foreground, so that it has a process id and a log here.  The runtime of
+# the address sanitizer wants to be the first library, where there is one.
 tse_start() {
-	lab_spawn ue tse env LD_PRELOAD="$LAB_DIR/slept.so" SLEPT="$LAB_DIR/slept" "$BUILD/tse" \
+	local first
+	first=$(ldd "$BUILD/tse" | awk '$1 ~ /^libasan/ { print $3 }')
+	lab_spawn ue tse env LD_PRELOAD="$first $LAB_DIR/slept.so" SLEPT="$LAB_DIR/slept" "$BUILD/tse" \
 		--foreground --config "$LAB_DIR/alice.conf" \
 		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" \
 		-o traversal.proxy="http://$air4:$proxy_port" -o traversal.tls-timeout=2s
