@@ -19,7 +19,7 @@
 
 enum {
 	REALTIME_STEP_US = 20000,  /* us between two looks at how the lanes do */
-	REALTIME_HOLD_US = 800000, /* us: opening a lane is three round trips, and may lose one */
+	REALTIME_HOLD_US = 500000, /* us: four round trips of most paths, to open a lane */
 };
 
 /* All zero to begin with: no copies, and nothing known. */
