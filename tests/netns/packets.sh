@@ -23,7 +23,9 @@ lab_pki alice bob mallory
 lab_firewall strict
 # shellcheck disable=SC2119 # it needs no options here
 lab_tscfd_start
-lab_tse_up alice >/dev/null
+# Also what no TSCF offers, so that there is something for it to drop.
+readonly beyond="$LAB_POOL4, $LAB_POOL6, 203.0.113.0/24, 2001:db8:99::/64"
+lab_tse_up alice -o "steering.routes=$LAB_IMS4, $LAB_IMS6, $beyond" >/dev/null
 # One server for each family: a datagram's echo must come from where it went.
 lab_spawn core serve4 "$LAB_DIR/transfer" serve "$LAB_PCSCF4" "$port"
 lab_spawn core serve6 "$LAB_DIR/transfer" serve "$LAB_PCSCF6" "$port"
@@ -180,8 +182,6 @@ other_client_up() {
 		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state" -o steering.steer=none >/dev/null
 	ip -n "$LAB_TAG-access" route add "$LAB_POOL4" dev tse0 src "$(inner bob 4)"
 	ip -n "$LAB_TAG-access" route add "$LAB_POOL6" dev tse0 src "$(inner bob 6)"
-	ip -n "$LAB_TAG-ue" route add "$LAB_POOL4" dev tse0 src "$(inner alice 4)"
-	ip -n "$LAB_TAG-ue" route add "$LAB_POOL6" dev tse0 src "$(inner alice 6)"
 }
 
 test_isolation() {
@@ -206,8 +206,6 @@ test_isolation() {
 test_destination() {
 	local before
 	before=$(tscf_drops alice drop_bad_destination)
-	ip -n "$LAB_TAG-ue" route add 203.0.113.0/24 dev tse0 src "$(inner alice 4)"
-	ip -n "$LAB_TAG-ue" route add 2001:db8:99::/64 dev tse0 src "$(inner alice 6)"
 	refuse "IPv4: nothing but IMS prefixes can be reached" in_ns ue ping -c 1 -W 0.3 203.0.113.1
 	refuse "IPv6: nothing but IMS prefixes can be reached" in_ns ue ping -c 1 -W 0.3 2001:db8:99::1
 	check "and the drops are counted" drops_are alice drop_bad_destination $((before + 2))
