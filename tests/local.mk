@@ -30,6 +30,9 @@ EXTRA_DIST += \
 	tests/tools/voice_meter.c \
 	tests/tools/voice_shape.c \
 	tests/tools/voice_shape.h \
+	tests/bench/RESULTS.md \
+	tests/bench/VOICE.md \
+	tests/bench/VOICE.svg \
 	tests/bench/aead.sh \
 	tests/bench/first-packet.sh \
 	tests/bench/many.c \
