@@ -51,6 +51,8 @@ tse_SOURCES = \
 	src/tse/credentials.h \
 	src/tse/exit_status.h \
 	src/tse/frail_network.c \
+	src/tse/grant.c \
+	src/tse/grant.h \
 	src/tse/indicate.c \
 	src/tse/indicate.h \
 	src/tse/lanes.c \
@@ -141,6 +143,8 @@ tscfd_SOURCES = \
 	src/tscfd/settings.h \
 	src/tscfd/state.c \
 	src/tscfd/state.h \
+	src/tscfd/update.c \
+	src/tscfd/update.h \
 	src/tscfd/worker.c \
 	src/tscfd/worker.h
 tscfd_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS) $(WOLFSSL_CFLAGS)

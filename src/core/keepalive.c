@@ -4,16 +4,21 @@
 
 void keepalive_init(struct keepalive *keepalive, uint64_t interval, uint32_t random, uint64_t now)
 {
+	*keepalive = (struct keepalive){
+		.heard = now,
+		.transaction = (uint16_t)random,
+	};
+	keepalive_set_interval(keepalive, interval, random);
+}
+
+void keepalive_set_interval(struct keepalive *keepalive, uint64_t interval, uint32_t random)
+{
 	/* Only ever shorter: the interval is what keeps a NAT's or proxy's
 	 * state alive, so asking later than agreed could be too late. */
 	uint64_t tenth = interval / 10;
 	uint64_t jitter =
 		(tenth >> 16) * (random >> 16) + ((tenth & 0xffff) * (random >> 16) >> 16);
-	*keepalive = (struct keepalive){
-		.interval = interval - jitter,
-		.heard = now,
-		.transaction = (uint16_t)random,
-	};
+	keepalive->interval = interval - jitter;
 }
 
 uint64_t keepalive_due(const struct keepalive *keepalive)

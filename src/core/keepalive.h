@@ -37,6 +37,8 @@ struct keepalive {
 
 /* `random` is any 32 random bits. interval in us. */
 void keepalive_init(struct keepalive *keepalive, uint64_t interval, uint32_t random, uint64_t now);
+/* Another interval from now on; what was asked already is not forgotten. */
+void keepalive_set_interval(struct keepalive *keepalive, uint64_t interval, uint32_t random);
 /* Call when keepalive_due() has come; earlier does no harm. */
 enum keepalive_action keepalive_poll(struct keepalive *keepalive, uint64_t now);
 /* When to poll next; UINT64_MAX for never. */

@@ -16,6 +16,7 @@ enum { MTU_MIN = 1280, MTU_MAX = 65522, POOL4_LONGEST = 29, POOL6_LONGEST = 62 }
 
 static const char *const client_auth_names[] = {"require", "optional", "none", NULL};
 static const char *const same_identity_names[] = {"allow", "replace", "refuse", NULL};
+static const char *const refresher_names[] = {"tse", "tscf", "both", NULL};
 static const char *const security_names[] = {"keep", "may-disable", NULL};
 static const char *const inter_client_names[] = {"block", "allow", NULL};
 
@@ -67,6 +68,8 @@ const struct config_key tscfd_config_keys[] = {
 
 	KEY("session", "keepalive", CONFIG_DURATION, keepalive, .standard = "45s",
 		.minimum = SECOND, .maximum = 3600 * SECOND),
+	KEY("session", "refresher", CONFIG_CHOICE, refresher, .choices = refresher_names,
+		.standard = "tse"),
 	/* RFC 8446, 4.6.1: no ticket lives longer than 7 days. */
 	KEY("session", "resume-lifetime", CONFIG_DURATION, resume_lifetime, .standard = "1h",
 		.maximum = 7 * DAY),

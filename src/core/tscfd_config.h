@@ -4,6 +4,7 @@
 #define TSCF_CORE_TSCFD_CONFIG_H
 
 #include "core/config.h"
+#include "core/control.h"
 #include "core/tse_config.h"
 
 enum client_auth { CLIENT_AUTH_REQUIRE, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_NONE };
@@ -39,6 +40,7 @@ struct tscfd_config {
 
 	/* [session] */
 	uint64_t keepalive, resume_lifetime, handshake_timeout; /* us */
+	enum control_refresher refresher;
 	unsigned lanes, max_tunnels, per_source_limit;          /* 0: no limit */
 	unsigned realtime_copies;                               /* 0: auto */
 	uint64_t realtime_budget;                               /* us */

@@ -196,6 +196,7 @@ static void send_configuration(
 		control_set(&message, TAG_INNER6);
 	struct lane *lane = &session_first(session)->lane;
 	tunnel_control_on(&session->tunnel, lane, &message);
+	session->told = worker->update.version;
 	tunnel_attach(&session->tunnel, lane, message.mtu,
 		offload && (request->capabilities & CAPABILITY_OFFLOAD));
 	realtime_set_copies(&session->tunnel.realtime,

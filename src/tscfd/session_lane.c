@@ -208,20 +208,37 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 				: "no Configuration Request within handshake-timeout");
 }
 
-void session_lane_start(struct session_lane *at)
+/* Where the client asks we only do when it has been silent for longer than it may
+ * be. */
+static uint64_t keepalive_interval(const struct session_lane *at)
 {
 	const struct tscfd_config *config = &at->session->worker->settings->config;
+	bool client_asks = config->refresher == REFRESHER_TSE;
+	return client_asks ? config->keepalive * 3 / 2 : config->keepalive;
+}
+
+static uint32_t draw_random(const struct session_lane *at)
+{
 	uint32_t random = 0;
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)at->since;
+	return random;
+}
+
+void session_lane_regranted(struct session_lane *at)
+{
+	keepalive_set_interval(&at->keepalive, keepalive_interval(at), draw_random(at));
+	arm_keepalive(at, clock_now());
+}
+
+void session_lane_start(struct session_lane *at)
+{
 	at->since = clock_now();
 	if (at->session->plain) {
 		plain_lane_start(at);
 		return;
 	}
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)at->since;
-	/* The client asks (refresher 0). We only do when it has been silent for
-	 * longer than it may be. */
-	keepalive_init(&at->keepalive, config->keepalive * 3 / 2, random, at->since);
+	keepalive_init(&at->keepalive, keepalive_interval(at), draw_random(at), at->since);
 	arm_keepalive(at, at->since);
 }
 

@@ -14,6 +14,8 @@ void session_lane_start(struct session_lane *at);
 /* From within its first message: it leaves the session that it began and becomes
  * a lane of `to`, which has room for it. */
 void session_lane_move(struct session_lane *at, struct session *to);
+/* Its client has been told of other settings: keep-alives follow them. */
+void session_lane_regranted(struct session_lane *at);
 /* Takes it out of its session and stops it; freed when the loop turns.  The
  * session goes on, even without any. */
 void session_lane_end(struct session_lane *at);

@@ -59,6 +59,7 @@ struct session {
 	bool plain;          /* its client knows no control messages (plain.c) */
 	bool confirmed;      /* the client has seen its Configuration Response */
 	bool asked_to_go;    /* to another TSCF */
+	unsigned told;       /* which version of what is offered (update.h) */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
 	struct identity_claim claim;

@@ -147,7 +147,7 @@ static int prepare_offer(struct settings *settings, struct reason *why)
 	offer->mtu = config->mtu;
 	offer->security = config->security_may_disable ? SECURITY_MAY_DISABLE : SECURITY_KEEP;
 	offer->keepalive_interval = (uint32_t)(config->keepalive / 1000);
-	offer->keepalive_refresher = REFRESHER_TSE;
+	offer->keepalive_refresher = (uint8_t)config->refresher;
 	offer->resume_lifetime = (uint32_t)(config->resume_lifetime / 1000000);
 	offer->lanes_allowed = (uint8_t)join_lanes_allowed(config);
 	control_set(offer, TAG_MTU);
@@ -226,6 +226,20 @@ int settings_check_reload(
 		return 0;
 	reason_set(why, "%s has changed, which needs a restart; nothing was changed", key);
 	return -EINVAL;
+}
+
+static size_t encode_offer(const struct settings *settings, uint8_t out[CONTROL_ENCODED_MAX])
+{
+	struct control_message message = settings->offer;
+	message.kind = CONTROL_CONFIGURATION_UPDATE;
+	return control_encode(&message, out, CONTROL_ENCODED_MAX);
+}
+
+bool settings_offer_same(const struct settings *a, const struct settings *b)
+{
+	uint8_t one[CONTROL_ENCODED_MAX], other[CONTROL_ENCODED_MAX];
+	size_t length = encode_offer(a, one);
+	return encode_offer(b, other) == length && memcmp(one, other, length) == 0;
 }
 
 void settings_use_tickets(struct settings *settings, struct state *state)

@@ -39,6 +39,9 @@ int settings_load(const struct settings_source *source, struct settings **out, s
 int settings_check_reload(
 	const struct settings *old, const struct settings *fresh, struct reason *why);
 
+/* Do they offer the same to clients? */
+bool settings_offer_same(const struct settings *a, const struct settings *b);
+
 /* TLS tickets by the secrets that outlive these settings, as long as clients are
  * verified with the same CA and CRL. */
 struct state;

@@ -165,6 +165,7 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 	ev_prepare_init(&worker->reap, on_reap);
 	ev_timer_init(&worker->silence, on_silence, SILENCE_SECONDS, SILENCE_SECONDS);
 	worker->reap.data = worker->silence.data = worker;
+	update_init(worker);
 	ev_prepare_start(worker->loop, &worker->reap);
 	ev_timer_start(worker->loop, &worker->silence);
 
@@ -206,6 +207,7 @@ static void stop_in_thread(struct message *message)
 	struct worker *worker = (struct worker *)((char *)message - offsetof(struct worker, stop));
 	worker->stopping = true;
 	drain_end(worker);
+	update_end(worker);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		listener_stop(&worker->listeners[i]);
 	while (worker->sessions)
@@ -270,6 +272,7 @@ static bool is_unseen(const struct session *session)
 void worker_use_settings(struct worker *worker, struct settings *settings)
 {
 	bool trust_changed = settings->trust != worker->settings->trust;
+	bool same_offer = settings_offer_same(settings, worker->settings);
 	settings_unref(worker->settings);
 	worker->settings = settings;
 	teach_scheduler(worker);
@@ -283,6 +286,8 @@ void worker_use_settings(struct worker *worker, struct settings *settings)
 			session_release(session, RESULT_SHUTTING_DOWN,
 				"the list of revoked certificates has changed: show yours again");
 	}
+	if (!same_offer)
+		update_begin(worker);
 }
 
 unsigned worker_disconnect(struct worker *worker, const char *id, const char *identity)

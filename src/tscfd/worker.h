@@ -15,6 +15,7 @@
 #include "tscfd/same_identity.h"
 #include "tscfd/settings.h"
 #include "tscfd/state.h"
+#include "tscfd/update.h"
 #include "tunnel.h"
 
 struct session;
@@ -59,6 +60,7 @@ struct worker {
 	bool stopping;
 	struct message stop;
 	struct drain drain;
+	struct update update;
 	struct counters closed; /* of sessions that are gone */
 	uint64_t handshakes, handshake_failures[TLS_FAILURE_COUNT];
 	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* first messages, by result */
@@ -92,8 +94,9 @@ unsigned worker_of_client(const struct worker_group *group, const char *identity
 
 /* What follows runs in the worker's own thread. */
 
-/* Replaces the settings (takes the reference) and closes the tunnels of
- * clients whose certificate has been revoked meanwhile. */
+/* Replaces the settings (takes the reference), closes the tunnels of clients
+ * whose certificate has been revoked meanwhile, and tells the others if what they
+ * were offered has changed. */
 void worker_use_settings(struct worker *worker, struct settings *settings);
 /* A JSON object with all counters; with `sessions`, an array of them instead. */
 json_t *worker_status(struct worker *worker);

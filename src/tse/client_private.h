@@ -30,6 +30,8 @@ bool client_dial_again(struct client *client);
 bool client_shake_hands_again(struct client *client);
 /* Another TSCF has granted the tunnel in use: everybody is told. */
 void client_moved(struct client *client);
+/* What the tunnel in use was granted is not what it was: everybody is told. */
+void client_regranted(struct client *client);
 /* The TSCF has made it void, so that no resumed TLS session is good either. */
 void client_forget_token(struct client *client);
 /* That one is there. */

@@ -142,7 +142,13 @@ void client_moved(struct client *client)
 {
 	keep_session(client);
 	client->up_since = clock_now();
-	client_set_kernel(client, TRAVERSAL_KERNEL_TUNNEL);
+	client_regranted(client);
+}
+
+void client_regranted(struct client *client)
+{
+	if (client->traversal.kernel == TRAVERSAL_KERNEL_TUNNEL)
+		client_set_kernel(client, TRAVERSAL_KERNEL_TUNNEL);
 	client->generation++;
 	client->changed(client->user);
 }

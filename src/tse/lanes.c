@@ -462,11 +462,16 @@ static unsigned limit_of(const struct client *client, const struct control_messa
 	return response->lanes_allowed < own ? response->lanes_allowed : own;
 }
 
+static void take_join_key(struct lanes *lanes, const struct view *key)
+{
+	lanes->join_key_length = key->length;
+	memcpy(lanes->join_key, key->octets, key->length);
+}
+
 void lanes_begin(struct client *client, const struct control_message *response)
 {
 	struct lanes *lanes = &client->lanes;
-	lanes->join_key_length = response->join_key.length;
-	memcpy(lanes->join_key, response->join_key.octets, lanes->join_key_length);
+	take_join_key(lanes, &response->join_key);
 	lanes->segments = lanes->lost = 0;
 	lanes->failures = 0;
 	lanes->not_before = lanes->failed_at = 0;
@@ -475,6 +480,16 @@ void lanes_begin(struct client *client, const struct control_message *response)
 	client->tunnel.demand = lanes->demand.limit > 1 ? &lanes->demand : NULL;
 	if (client->config->lanes > 1)
 		client_set_timer(client->loop, &lanes->timer, 0, clock_now());
+}
+
+void lanes_regranted(struct client *client, const struct control_message *update)
+{
+	struct lanes *lanes = &client->lanes;
+	uint32_t random = (uint32_t)clock_now();
+	if (control_has(update, TAG_JOIN_KEY))
+		take_join_key(lanes, &update->join_key);
+	for (unsigned i = 0; i < lanes->count; i++)
+		keepalive_set_interval(&lanes->items[i].keepalive, client->grant.keepalive, random);
 }
 
 void lanes_end(struct client *client)

@@ -9,6 +9,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "tse/client_private.h"
+#include "tse/grant.h"
 
 static const char software[] = "tse/" PACKAGE_VERSION;
 
@@ -86,58 +87,6 @@ void negotiate_release(struct client *client)
 
 /* --- Configuration Response ----------------------------------------------- */
 
-static void copy_text(char out[CLIENT_TEXT], const struct view *text)
-{
-	size_t length = text->length < CLIENT_TEXT ? text->length : CLIENT_TEXT - 1;
-	if (length)
-		memcpy(out, text->octets, length);
-	out[length] = '\0';
-}
-
-static void copy_pcscf(struct client_grant *grant, const struct control_message *message)
-{
-	grant->pcscf_count = message->pcscf_count;
-	for (size_t i = 0; i < message->pcscf_count; i++) {
-		grant->pcscf[i] = message->pcscf[i].address;
-		copy_text(grant->pcscf_names[i], &message->pcscf[i].name);
-	}
-}
-
-/* Everything of the response that outlives it, except the plan. */
-static void copy_grant(struct client *client, const struct control_message *message)
-{
-	struct client_grant *grant = &client->grant;
-
-	copy_pcscf(grant, message);
-	grant->dns_count = message->dns_count;
-	memcpy(grant->dns, message->dns, sizeof(grant->dns));
-	grant->domain_count = message->domain_count;
-	for (size_t i = 0; i < message->domain_count; i++)
-		copy_text(grant->domains[i], &message->domains[i]);
-	copy_text(grant->software, &message->software);
-	/* Both sides must agree: the TSCF says that it may be off, the profile
-	 * that nothing on this machine needs end-to-end security. */
-	grant->ims_security_off = control_has(message, TAG_SECURITY) &&
-				  message->security == SECURITY_MAY_DISABLE &&
-				  !client->config->end_to_end_security;
-	grant->keepalive = (uint64_t)message->keepalive_interval * 1000;
-	if (client->config->keepalive && client->config->keepalive < grant->keepalive)
-		grant->keepalive = client->config->keepalive;
-	grant->keepalive = client_keepalive_here(client, grant->keepalive);
-	grant->token_length = message->resume_token.length;
-	memcpy(grant->token, message->resume_token.octets, grant->token_length);
-}
-
-/* The TSCF's P-CSCF addresses are signalling, whatever port they use. */
-static void teach_scheduler(struct client *client)
-{
-	struct sched_policy *policy = &client->datapath.policy;
-	policy->pcscf_count = 0;
-	for (size_t i = 0; i < client->grant.pcscf_count; i++)
-		if (client->grant.pcscf[i].version && policy->pcscf_count < SCHED_PCSCF_MAX)
-			policy->pcscf[policy->pcscf_count++] = client->grant.pcscf[i];
-}
-
 static void report_grant(struct client *client)
 {
 	char inner4[PREFIX_TEXT_MAX], inner6[PREFIX_TEXT_MAX];
@@ -154,25 +103,6 @@ static void report_grant(struct client *client)
 			"  note         %zu route%s of the TSCF refused by this profile "
 			"(allowed-routes)",
 			grant->refused_routes, grant->refused_routes == 1 ? "" : "s");
-}
-
-static bool has_route(const struct steer_plan *plan, const struct prefix *route)
-{
-	for (size_t i = 0; i < plan->route_count; i++)
-		if (plan->routes[i].length == route->length &&
-			address_equal(&plan->routes[i].address, &route->address))
-			return true;
-	return false;
-}
-
-/* [steering] routes: what the administrator of this machine wants in the
- * tunnel, whether the TSCF names it or not. */
-static void add_configured_routes(const struct tse_config *config, struct steer_plan *plan)
-{
-	for (size_t i = 0; i < config->routes.count; i++)
-		if (plan->route_count < CONTROL_ROUTES_MAX &&
-			!has_route(plan, &config->routes.items[i]))
-			plan->routes[plan->route_count++] = config->routes.items[i];
 }
 
 static void lose(struct client *client, enum traversal_state outcome, enum traversal_cause cause,
@@ -199,10 +129,7 @@ bool negotiate_accept(struct client *client, const struct control_message *messa
 	struct client_grant *grant = &client->grant;
 	struct reason why;
 
-	copy_grant(client, message);
-	grant->refused_routes =
-		steer_narrow(client->config, message, &client->current->outer, &grant->plan);
-	add_configured_routes(client->config, &grant->plan);
+	grant_read(client, message, grant);
 	if (grant->refused_routes)
 		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
 			grant->refused_routes);
@@ -228,7 +155,7 @@ bool negotiate_accept(struct client *client, const struct control_message *messa
 	}
 	client->plan_applied = true;
 	report_grant(client);
-	teach_scheduler(client);
+	grant_teach_scheduler(client);
 	/* Packets are as large as the TSCF says, whatever our own MTU is. */
 	tunnel_attach(&client->tunnel, &client->current->lane, message->mtu,
 		client->tun->offload && (message->capabilities & CAPABILITY_OFFLOAD));
@@ -295,7 +222,7 @@ static void on_response(struct client *client, const struct control_message *mes
 	struct client_failure failure = refusal_of(message->result);
 	char text[CLIENT_TEXT] = "", again[40] = "";
 	if (control_has(message, TAG_REASON))
-		copy_text(text, &message->reason);
+		grant_copy_text(text, &message->reason);
 	if (message->retry_after)
 		snprintf(again, sizeof(again), " (try again in %u s)", message->retry_after);
 	reason_set(&failure.why, "the TSCF refused: %s%s%s%s", control_result_name(message->result),
@@ -375,7 +302,7 @@ static void on_release_request(struct client *client, const struct control_messa
 	char text[CLIENT_TEXT] = "";
 
 	if (control_has(request, TAG_REASON))
-		copy_text(text, &request->reason);
+		grant_copy_text(text, &request->reason);
 	reason_set(&client->farewell, "the TSCF ended the tunnel%s%s", *text ? ": " : "", text);
 	client->farewell_cause = release_cause(request);
 	if (client->farewell_cause != TRAVERSAL_CAUSE_SHUTTING_DOWN)
@@ -392,13 +319,14 @@ static void unexpected(struct client *client)
 	counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 }
 
-/* Changed values are not taken from it: this version knows "move" alone. */
-static void on_update(struct client *client, const struct control_message *message)
+static void on_update(
+	struct client *client, const struct lane *lane, const struct control_message *message)
 {
 	bool leave = control_has(message, TAG_RESULT) && message->result == RESULT_SHUTTING_DOWN;
 	if (leave || control_has(message, TAG_OTHER_TSCF))
 		move_asked(client, message);
-	else
+	else if (!client->configured || move_is_former(client, lane->owner) ||
+		 !grant_update(client, message))
 		unexpected(client);
 }
 
@@ -426,7 +354,7 @@ static void on_message(
 			unexpected(client);
 		return;
 	case CONTROL_CONFIGURATION_UPDATE:
-		on_update(client, message);
+		on_update(client, lane, message);
 		return;
 	case CONTROL_CONFIGURATION_REQUEST:
 	case CONTROL_JOIN_REQUEST:

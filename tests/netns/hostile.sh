@@ -173,12 +173,6 @@ test_deafness() {
 	at_least "$(counter drop_unread)" 1 "the answers are dropped, and counted"
 }
 
-# The numbers between the first and the last answer that have none.
-unanswered() {
-	sed -n 's/.* icmp_seq=\([0-9]*\) .*/\1/p' "$1" |
-		awk 'NR > 1 && $1 != last + 1 { print last + 1 } { last = $1 } END { if (!NR) print "all" }'
-}
-
 test_victim() {
 	local family
 	is "$(lab_pid tscfd)" "$server" "tscfd is the same process still"
@@ -187,7 +181,7 @@ test_victim() {
 	for family in ping ping6; do
 		lab_stop "$family" INT || true
 		# The very last one may have been on its way still.
-		is "$(unanswered "$LAB_DIR/$family.log")" "" "her $family lost nothing"
+		is "$(lab_unanswered "$LAB_DIR/$family.log")" "" "her $family lost nothing"
 		diag "$(tail -n 2 "$LAB_DIR/$family.log")"
 	done
 	at_least "$(lab_tscfctl -j status | jq .protocol_errors)" 15 "the errors are counted"
@@ -235,6 +229,34 @@ test_routes() {
 		"the network that the UE stands in"
 }
 
+updates_followed() {
+	[ "$(lab_state alice PCSCF)" = "10.99.0.77" ]
+}
+
+# What a Configuration Update may not change, it does not, and the tunnel stays.
+test_updates() {
+	local table
+	tscf updates
+	lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/alice.conf" \
+		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state"
+	check "of five updates the last one is followed" wait_for 10 updates_followed
+	is "$(grep -c 'Configuration Update is not followed' "$LAB_DIR/tse.log")" 4 "the others are not"
+	like "$(cat "$LAB_DIR/tse.log")" 'it would change the inner address' "another inner address"
+	like "$(cat "$LAB_DIR/tse.log")" 'leaves no IMS route that this profile allows' \
+		"the default route"
+	like "$(cat "$LAB_DIR/tse.log")" 'contains 192\.0\.2\.10, .*through itself' \
+		"the way to the TSCF itself"
+	like "$(cat "$LAB_DIR/tse.log")" '198\.51\.100\.0/24 overlaps .* through access' \
+		"the network that the UE stands in"
+	table=$(in_ns ue ip route show table 24322)
+	like "$table" '^10\.99\.0\.0/24 dev tse0 .*src 10\.64\.0\.2' "routes and address stay"
+	refuse "and no other comes" grep -E '^(192\.0\.2|198\.51\.100)\.0/24' <<<"$table"
+	is "$(lab_tsectl alice -j status | jq -r '"\(.state) \(.reconnects) \(.counters.unexpected_control)"')" \
+		"up 0 4" "the tunnel is up, and they are counted"
+	lab_stop tse || true
+	lab_stop peer || true
+}
+
 # shellcheck disable=SC2119
 lab_tscfd_start -o session.handshake-timeout=1s
 start_victim
@@ -249,4 +271,5 @@ test_deafness
 test_victim
 test_responses
 test_routes
+test_updates
 tap_done

@@ -447,6 +447,13 @@ lab_state() {
 	sed -n "s/^$2=//p" "$LAB_DIR/run/$1/state" | tr -d "'\""
 }
 
+# lab_unanswered FILE: what ping(8) said; the numbers between the first and the last
+# answer that have none, for the very last one may have been on its way still.
+lab_unanswered() {
+	sed -n 's/.* icmp_seq=\([0-9]*\) .*/\1/p' "$1" |
+		awk 'NR > 1 && $1 != last + 1 { print last + 1 } { last = $1 } END { if (!NR) print "all" }'
+}
+
 # lab_tse_down NAME
 lab_tse_down() {
 	in_ns ue env PATH="$BUILD:$PATH" "$lab_top/scripts/tse-down" "$1" --run-dir "$LAB_DIR/run"

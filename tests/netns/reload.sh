@@ -134,16 +134,48 @@ routes() {
 	in_ns ue ip route show table 24322 | grep -c '^10\.98\.0\.0/24 dev tse0' || true
 }
 
-test_routes() {
+has_routes() {
+	[ "$(routes)" = "$1" ]
+}
+
+# has PCSCF: so her apps are told.
+has_pcscf() {
+	[ "$(lab_state alice PCSCF)" = "$1" ]
+}
+
+alice_status() {
+	lab_tsectl alice -j status | jq -r "$1"
+}
+
+# A Configuration Update brings it to tunnels that are up.
+test_update() {
+	local before generation
+	before=$(lab_state alice PCSCF)
+	generation=$(lab_state alice GENERATION)
 	in_ns core ip address add 10.98.0.1/24 dev lo
 	ip -n "$LAB_TAG-tscf" route add 10.98.0.0/24 via "$LAB_PCSCF4"
-	sed -i 's,^routes = ,routes = 10.98.0.0/24\, ,' "$conf"
-	check "another IMS route" lab_tscfctl reload
-	is "$(routes)" 0 "the tunnel that is up keeps what it was told"
-	check "alice goes down" lab_tse_down alice
-	check "and up" lab_tse_up alice
-	is "$(routes)" 1 "now she has the new route"
-	check "which leads somewhere" in_ns ue ping -q -c 1 -W 2 10.98.0.1
+	cp "$conf" "$LAB_DIR/good.conf"
+	sed -i 's,^routes = ,routes = 10.98.0.0/24\, ,; s,^p-cscf = .*,p-cscf = 10.98.0.1,
+		s,^.session.$,&\nkeepalive = 30s,' "$conf"
+	lab_spawn ue ping ping -n -i 0.01 -w 30 "$LAB_PCSCF4"
+	check "another IMS route, another P-CSCF" lab_tscfctl reload
+	check "within a second alice has the route" wait_for 1 has_routes 1
+	check "and her apps the P-CSCF" wait_for 1 has_pcscf 10.98.0.1
+	at_least "$(lab_state alice GENERATION)" $((generation + 1)) "they are told that it is news"
+	check "which answers" in_ns ue ping -q -c 1 -W 2 10.98.0.1
+	check "it is signalling to tscfd as well" test "$(alice_status '.pcscf | join(" ")')" = 10.98.0.1
+	cp "$LAB_DIR/good.conf" "$conf"
+	kill -HUP "$(lab_pid tscfd)"
+	check "taken back by SIGHUP, it is gone" wait_for 1 has_routes 0
+	check "and the old P-CSCF is back" wait_for 1 has_pcscf "$before"
+	lab_stop ping INT || true
+	is "$(lab_unanswered "$LAB_DIR/ping.log")" "" "not one packet was lost"
+	diag "$(tail -n 2 "$LAB_DIR/ping.log" | head -n 1)"
+	is "$(alice_status .reconnects)" 0 "the tunnel is the same"
+	generation=$(lab_state alice GENERATION)
+	check "a reload that changes nothing for her" lab_tscfctl reload
+	check "keeps quiet" in_ns ue ping -q -c 1 -W 2 "$LAB_PCSCF4"
+	is "$(lab_state alice GENERATION)" "$generation" "her apps hear nothing"
 }
 
 is_answered() {
@@ -199,7 +231,7 @@ test_privileges
 test_certificate
 test_wrong_settings
 test_wrong_files
-test_routes
+test_update
 test_revocation
 test_revoked_tse
 check "tscfd is the same process still" kill -0 "$pid"

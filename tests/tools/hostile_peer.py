@@ -27,7 +27,7 @@ import time
 IP, CONTROL, OFFLOAD = 0x01, 0x80, 0x81
 MAGIC = 0x5453
 CONFIGURATION_REQUEST, CONFIGURATION_RESPONSE, JOIN_REQUEST = 1, 2, 3
-KEEPALIVE_REQUEST, KEEPALIVE_RESPONSE = 5, 6
+KEEPALIVE_REQUEST, KEEPALIVE_RESPONSE, CONFIGURATION_UPDATE = 5, 6, 9
 KINDS = {2: "Configuration Response", 4: "Join Response", 6: "Keep-alive Response",
          7: "Release Request", 8: "Release Response"}
 CAPABILITY_OFFLOAD = 1
@@ -389,6 +389,23 @@ def answer(octets):
     return action
 
 
+def update(*tlvs):
+    return control(CONFIGURATION_UPDATE, *tlvs)
+
+
+def updates(stream, _):
+    """Configuration Updates that no TSE follows, and then one that it does."""
+    all_values = tlv(0x05, bytes(2))
+    stream.envelope()
+    stream.send(response())
+    stream.send(update(tlv(0x20, bytes((10, 64, 0, 3, 32))), tlv(0x25, bytes((10, 99, 0, 66)))))
+    stream.send(update(all_values, tlv(0x23, bytes(5))))
+    for route in ((192, 0, 2, 0, 24), (198, 51, 100, 0, 24)):
+        stream.send(update(tlv(0x23, bytes(route))))
+    stream.send(update(tlv(0x25, bytes((10, 99, 0, 77)))))
+    keep_alive(stream)
+
+
 def late(stream, _):
     """The same, so late that the TSE has begun to ask by DHCP."""
     stream.envelope()
@@ -423,6 +440,7 @@ SERVER = {
     "silence": silence,
     "http": say(HTTP_ANSWER),
     "late": late,
+    "updates": updates,
     "hang-up": hang_up,
     "length": answer(envelope(CONTROL, b"", length=1)),
     "magic": answer(control(CONFIGURATION_RESPONSE, magic=0x1234)),

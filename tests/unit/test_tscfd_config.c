@@ -91,7 +91,7 @@ static void every_key_lands_in_its_field(void)
 			       "[ims]\nroutes = 10.1.0.0/16,\n  fd00:2::/64\n"
 			       "p-cscf = 10.1.0.5, pcscf.example\ndns = fd00:2::53\n"
 			       "domain = ims.example\nsecurity = keep\ninter-client = allow\n"
-			       "[session]\nkeepalive = 30s\nresume-lifetime = 0\nlanes = 4\n"
+			       "[session]\nkeepalive = 30s\nrefresher = both\nresume-lifetime = 0\nlanes = 4\n"
 			       "max-tunnels = 1000\nper-source-limit = 50\nhandshake-timeout = 5s\n"
 			       "state-file = /var/lib/tscf/state\n"
 			       "[control]\nsocket = /run/x.sock\nmetrics = /run/tscf/metrics\n"
@@ -123,6 +123,7 @@ static void every_key_lands_in_its_field(void)
 	CU_ASSERT_FALSE(config.security_may_disable);
 	CU_ASSERT_TRUE(config.inter_client);
 	CU_ASSERT_EQUAL(config.keepalive, 30000000);
+	CU_ASSERT_EQUAL(config.refresher, REFRESHER_BOTH);
 	CU_ASSERT_EQUAL(config.resume_lifetime, 0);
 	CU_ASSERT_EQUAL(config.lanes, 4);
 	CU_ASSERT_EQUAL(config.max_tunnels, 1000);
