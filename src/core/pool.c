@@ -2,8 +2,9 @@
 /* Who has which inner address.
  *
  * Slot s of this worker is lease index first + s * workers.  Slots below
- * `fresh` have been used at least once and have a record; records come in
- * chunks that are allocated when the first of them is used and never move.
+ * `fresh` have been used at least once, and of those above it the ones that
+ * somebody wished for; records come in chunks that are allocated when the first
+ * of them is used and never move.
  *
  *     NEVER --lease--> LIVE --release--> WAITING --lifetime--> RESTING
  *                       ^ ^                 |                    |
@@ -42,7 +43,10 @@ uint32_t pool_slot_of_index(const struct pool *pool, uint32_t index)
 static struct lease *find_index(const struct pool *pool, uint32_t index)
 {
 	uint32_t slot = pool_slot_of_index(pool, index);
-	return slot < pool->fresh ? pool_lease_at(pool, slot) : NULL;
+	if (slot == pool->capacity || !pool->chunks[slot / POOL_CHUNK])
+		return NULL;
+	struct lease *lease = pool_lease_at(pool, slot);
+	return lease->state == LEASE_NEVER ? NULL : lease;
 }
 
 /* --- the (identity, instance) table --- */
@@ -262,25 +266,30 @@ void pool_free(struct pool *pool)
 	free(pool);
 }
 
-bool pool_extend(struct pool *pool)
+struct lease *pool_record(struct pool *pool, uint32_t slot)
 {
-	uint32_t slot = pool->fresh;
 	struct lease **chunk = &pool->chunks[slot / POOL_CHUNK];
 	if (!*chunk)
 		*chunk = calloc(POOL_CHUNK, sizeof(struct lease));
 	if (!*chunk)
-		return false;
-	pool->fresh++;
-	pool_lease_at(pool, slot)->index = pool->first + slot * pool->settings.workers;
-	return true;
+		return NULL;
+	struct lease *lease = pool_lease_at(pool, slot);
+	lease->index = pool->first + slot * pool->settings.workers;
+	return lease;
 }
 
 /* The next lease that was never used, or NULL. */
 static struct lease *take_fresh(struct pool *pool)
 {
-	if (pool->fresh == pool->capacity || !pool_extend(pool))
-		return NULL;
-	return pool_lease_at(pool, pool->fresh - 1);
+	while (pool->fresh < pool->capacity) {
+		struct lease *lease = pool_record(pool, pool->fresh);
+		if (!lease)
+			return NULL;
+		pool->fresh++;
+		if (lease->state == LEASE_NEVER)
+			return lease;
+	}
+	return NULL;
 }
 
 /* The lease that has rested longest, if that is long enough. */
@@ -290,23 +299,12 @@ static struct lease *take_rested(const struct pool *pool, uint64_t now)
 	return lease && pool_elapsed(lease->since, now) >= pool->settings.quarantine ? lease : NULL;
 }
 
-struct lease *pool_lease(struct pool *pool, const char *identity,
+void pool_give(struct pool *pool, struct lease *lease, const char *identity,
 	const uint8_t instance[CONTROL_INSTANCE], uint64_t now)
 {
-	size_t length = strlen(identity);
-	if (length >= POOL_IDENTITY_MAX)
-		return NULL;
-	end_waits(pool, now);
-	struct lease *lease = sticky_find(pool, identity, instance);
-	if (!lease)
-		lease = take_fresh(pool);
-	if (!lease)
-		lease = take_rested(pool, now);
-	if (!lease)
-		return NULL;
 	if (lease->state != LEASE_NEVER)
 		sticky_remove(pool, lease);
-	memcpy(lease->identity, identity, length + 1);
+	memcpy(lease->identity, identity, strlen(identity) + 1);
 	memcpy(lease->instance, instance, CONTROL_INSTANCE);
 	make_secret(pool, lease, lease->join_key);
 	make_secret(pool, lease, lease->token);
@@ -314,7 +312,66 @@ struct lease *pool_lease(struct pool *pool, const char *identity,
 	lease->has_old_token = false;
 	lease->found_by_old_token = false;
 	become_live(pool, lease, now);
+}
+
+static bool may_have(const struct pool *pool, const struct lease *lease, const char *identity,
+	const uint8_t *instance, uint64_t now)
+{
+	switch (lease->state) {
+	case LEASE_NEVER:
+		return true;
+	case LEASE_LIVE:
+		return false;
+	case LEASE_WAITING:
+		break;
+	case LEASE_RESTING:
+		if (pool_elapsed(lease->since, now) >= pool->settings.quarantine)
+			return true;
+		break;
+	}
+	return !is_stranger(identity, instance) && belongs_to(lease, identity, instance);
+}
+
+struct lease *pool_lease(struct pool *pool, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE], uint64_t now)
+{
+	if (strlen(identity) >= POOL_IDENTITY_MAX)
+		return NULL;
+	end_waits(pool, now);
+	struct lease *lease = sticky_find(pool, identity, instance);
+	if (!lease)
+		lease = take_fresh(pool);
+	if (!lease)
+		lease = take_rested(pool, now);
+	if (lease)
+		pool_give(pool, lease, identity, instance, now);
 	return lease;
+}
+
+bool pool_wished_index(const struct pool *pool, const struct address *ipv4,
+	const struct address *ipv6, uint32_t *index)
+{
+	uint32_t index6;
+	bool has4 = ipv4->version, has6 = ipv6->version;
+	if (has4 && !range_index(&pool->range, 4, ipv4->octets, index))
+		return false;
+	if (!has6)
+		return has4;
+	if (!range_index(&pool->range, 6, ipv6->octets, &index6) || (has4 && index6 != *index))
+		return false;
+	*index = index6;
+	return true;
+}
+
+struct lease *pool_find_wished(struct pool *pool, uint32_t index, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE], uint64_t now)
+{
+	uint32_t slot = pool_slot_of_index(pool, index);
+	if (slot == pool->capacity || strlen(identity) >= POOL_IDENTITY_MAX)
+		return NULL;
+	end_waits(pool, now);
+	struct lease *lease = pool_record(pool, slot);
+	return lease && may_have(pool, lease, identity, instance, now) ? lease : NULL;
 }
 
 /* The lease whose index stands in front of the secret. */
@@ -438,14 +495,14 @@ struct pool_use pool_usage(const struct pool *pool)
 		.live = pool->live,
 		.waiting = pool->waiting_count,
 		.resting = pool->resting_count,
-		.never = pool->capacity - pool->fresh,
+		.never = pool->capacity - pool->live - pool->waiting_count - pool->resting_count,
 	};
 }
 
 struct lease *pool_next_live(struct pool *pool, const struct lease *after)
 {
 	uint32_t slot = after ? slot_of(pool, after) + 1 : 0;
-	while (slot < pool->fresh) {
+	while (slot < pool->capacity) {
 		uint64_t rest = pool->live_map[slot / 64] >> slot % 64;
 		if (rest)
 			return pool_lease_at(pool, slot + (uint32_t)__builtin_ctzll(rest));

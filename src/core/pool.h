@@ -17,6 +17,10 @@
  * has neither an identity nor an instance id (all zero) is a stranger every
  * time, and nobody's heir.
  *
+ * A peer that comes from another TSCF of the same pool wishes for the addresses
+ * that it has.  It gets them if nobody can miss them: never used here, past the
+ * quarantine, or given up by the same (identity, instance).
+ *
  * A WAITING lease whose resume lifetime has passed has been RESTING since that
  * moment; the pool notices when it is next asked for something.
  *
@@ -81,6 +85,17 @@ void pool_free(struct pool *pool);
  * that does not fit into POOL_IDENTITY_MAX gets NULL: cut, it could be
  * somebody else's. */
 struct lease *pool_lease(struct pool *pool, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE], uint64_t now);
+/* The index of the lease that has both addresses, whosever it is; one of them may
+ * be missing (version 0).  False when no lease has them. */
+bool pool_wished_index(const struct pool *pool, const struct address *ipv4,
+	const struct address *ipv6, uint32_t *index);
+/* The lease of that index if it is this worker's and this peer may have it, not
+ * LIVE; else NULL. */
+struct lease *pool_find_wished(struct pool *pool, uint32_t index, const char *identity,
+	const uint8_t instance[CONTROL_INSTANCE], uint64_t now);
+/* Makes a lease that pool_find_wished has just found LIVE, as pool_lease does. */
+void pool_give(struct pool *pool, struct lease *lease, const char *identity,
 	const uint8_t instance[CONTROL_INSTANCE], uint64_t now);
 
 /* The lease that this resume token names, LIVE or WAITING within its

@@ -22,7 +22,7 @@ struct pool {
 	struct pool_range range;
 	uint32_t first;    /* index of slot 0 */
 	uint32_t capacity; /* slots */
-	uint32_t fresh;    /* first slot never used */
+	uint32_t fresh;    /* every slot below it has been used */
 	uint32_t live, waiting_count, resting_count;
 	struct lease **chunks; /* slot / POOL_CHUNK; NULL: not allocated */
 	uint64_t *live_map;    /* bit per slot */
@@ -46,8 +46,8 @@ static inline struct lease *pool_lease_at(const struct pool *pool, uint32_t slot
 
 /* The slot of that index, or capacity when it is none of this worker's. */
 uint32_t pool_slot_of_index(const struct pool *pool, uint32_t index);
-/* Makes a record for the first slot that has none.  False without memory. */
-bool pool_extend(struct pool *pool);
+/* Makes sure that the slot has a record; NULL without memory. */
+struct lease *pool_record(struct pool *pool, uint32_t slot);
 void pool_age_append(struct age_list *list, struct lease *lease);
 /* Its owner will find the lease again by (identity, instance). */
 void pool_sticky_put(struct pool *pool, struct lease *lease);

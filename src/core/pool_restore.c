@@ -14,8 +14,8 @@ int pool_restore(struct pool *pool, const struct lease_record *record, uint64_t 
 	uint32_t slot = pool_slot_of_index(pool, record->index);
 	if (slot == pool->capacity)
 		return 0;
-	while (pool->fresh <= slot)
-		if (!pool_extend(pool))
+	for (; pool->fresh <= slot; pool->fresh++)
+		if (!pool_record(pool, pool->fresh))
 			return -ENOMEM;
 	struct lease *lease = pool_lease_at(pool, slot);
 	memcpy(lease->identity, record->identity, sizeof(lease->identity));

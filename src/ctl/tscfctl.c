@@ -13,7 +13,7 @@
 
 struct options {
 	const char *socket;
-	bool json, identity;
+	bool json, identity, calls;
 	const char *to;         /* NULL: not said */
 	const char *time_limit; /* likewise */
 };
@@ -34,6 +34,7 @@ static void print_help(void)
 	     "  -i, --identity      disconnect: the argument is an identity, whatever it looks "
 	     "like\n"
 	     "  -t, --to HOST:PORT  drain: the TSCF that the clients are sent to\n"
+	     "  -c, --calls         drain: do not wait for calls to end\n"
 	     "  -l, --time-limit SECONDS\n"
 	     "                      drain: what is left then is closed (default: 300)\n"
 	     "  -h, --help\n"
@@ -394,6 +395,8 @@ static bool add_drain(json_t *request, const struct options *options)
 {
 	if (options->to)
 		json_object_set_new(request, "to", json_string(options->to));
+	if (options->calls)
+		json_object_set_new(request, "calls", json_true());
 	if (options->time_limit) {
 		char *end;
 		long seconds = strtol(options->time_limit, &end, 10);
@@ -443,12 +446,13 @@ static int read_options(int argc, char **argv, struct options *options)
 		{"json", no_argument, NULL, 'j'},
 		{"identity", no_argument, NULL, 'i'},
 		{"to", required_argument, NULL, 't'},
+		{"calls", no_argument, NULL, 'c'},
 		{"time-limit", required_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
-	for (int option; (option = getopt_long(argc, argv, "s:jit:l:hV", known, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "s:jit:cl:hV", known, NULL)) != -1;) {
 		switch (option) {
 		case 's':
 			options->socket = optarg;
@@ -461,6 +465,9 @@ static int read_options(int argc, char **argv, struct options *options)
 			break;
 		case 't':
 			options->to = optarg;
+			break;
+		case 'c':
+			options->calls = true;
 			break;
 		case 'l':
 			options->time_limit = optarg;

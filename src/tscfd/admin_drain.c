@@ -18,6 +18,7 @@ struct drain_order {
 	struct worker *worker;
 	char other[CONTROL_TEXT_MAX];
 	uint64_t time_limit;
+	bool calls;
 };
 
 /* The admin's own mailbox brings it, in the main thread. */
@@ -36,11 +37,11 @@ static void on_empty(struct message *message)
 static void drain_in_thread(struct message *message)
 {
 	struct drain_order *order = (struct drain_order *)message;
-	drain_begin(order->worker, order->other, order->time_limit, on_empty);
+	drain_begin(order->worker, order->other, order->time_limit, order->calls, on_empty);
 	free(order);
 }
 
-static void give_orders(struct admin *admin, const char *other, uint64_t time_limit)
+static void give_orders(struct admin *admin, const char *other, uint64_t time_limit, bool calls)
 {
 	for (unsigned i = 0; i < admin->worker_count; i++) {
 		struct drain_order *order = calloc(1, sizeof(*order));
@@ -51,6 +52,7 @@ static void give_orders(struct admin *admin, const char *other, uint64_t time_li
 		order->message.run = drain_in_thread;
 		order->worker = &admin->workers[i];
 		order->time_limit = time_limit;
+		order->calls = calls;
 		snprintf(order->other, sizeof(order->other), "%s", other);
 		mailbox_post(&admin->workers[i].mailbox, &order->message);
 	}
@@ -87,7 +89,8 @@ void admin_drain(struct admin *admin, struct control_client *client, const json_
 		tunnels == 1 ? "" : "s", other ? " to " : "", other ? other : "", (int)seconds);
 	notify_send("STATUS=draining");
 	admin->draining = true;
-	give_orders(admin, other ? other : "", (uint64_t)seconds * 1000000);
+	give_orders(admin, other ? other : "", (uint64_t)seconds * 1000000,
+		json_is_true(json_object_get(request, "calls")));
 	control_client_send(client, json_pack("{s:b, s:I, s:I}", "ok", 1, "tunnels",
 					    (json_int_t)tunnels, "time_limit", seconds));
 }

@@ -128,17 +128,36 @@ static void get_instance(const struct control_message *request, uint8_t instance
 		memcpy(instance, request->instance.octets, CONTROL_INSTANCE);
 }
 
-/* Hands the request on unless this worker is the right one to resume it: the one
- * that owns the lease which the token names. */
-static bool belongs_to_token_owner(struct session *session, const struct control_message *request)
+/* Hands the request on unless this worker is the right one to resume it, or to
+ * grant its wish: the one that owns the lease. */
+static bool belongs_to_lease_owner(struct session *session, const struct control_message *request)
 {
-	if (session->token_tried || !control_has(request, TAG_RESUME_TOKEN))
+	const struct worker *worker = session->worker;
+	unsigned owner = worker->index;
+	uint32_t index;
+	if (session->token_tried)
 		return false;
-	unsigned owner = worker_of_token(session->worker->group, &request->resume_token);
-	if (owner == session->worker->index)
+	if (control_has(request, TAG_RESUME_TOKEN))
+		owner = worker_of_token(worker->group, &request->resume_token);
+	else if (pool_wished_index(
+			 worker->pool, &request->inner4.address, &request->inner6.address, &index))
+		owner = index % worker->count;
+	if (owner == worker->index)
 		return false;
 	session_pass_on(session, owner);
 	return true;
+}
+
+/* The lease of the addresses that the client wishes for, since it had them at
+ * another TSCF of the same pool; NULL when it cannot have them. */
+static struct lease *find_wished(struct session *session, const struct control_message *request,
+	const uint8_t instance[CONTROL_INSTANCE], uint64_t now)
+{
+	struct pool *pool = session->worker->pool;
+	uint32_t index;
+	if (!pool_wished_index(pool, &request->inner4.address, &request->inner6.address, &index))
+		return NULL;
+	return pool_find_wished(pool, index, session->identity, instance, now);
 }
 
 /* The same for a fresh lease, which a client finds at home if it had one. */
@@ -230,7 +249,7 @@ static void configure(struct session *session, const struct control_message *req
 			session, request, RESULT_SHUTTING_DOWN, 5, "this TSCF is shutting down");
 		return;
 	}
-	if (belongs_to_token_owner(session, request))
+	if (belongs_to_lease_owner(session, request))
 		return;
 
 	enum control_result result = RESULT_OK;
@@ -262,13 +281,18 @@ static void configure(struct session *session, const struct control_message *req
 		return;
 	}
 	if (!lease) {
-		if (answer_goes_home(session, instance))
+		struct lease *wished = find_wished(session, request, instance, now);
+		if (!wished && answer_goes_home(session, instance))
 			return;
 		if (control_has(request, TAG_RESUME_TOKEN))
 			result = RESULT_RESUME_REFUSED;
 		if (!admit_identity(session, request, NULL))
 			return;
-		lease = pool_lease(worker->pool, session->identity, instance, now);
+		lease = wished;
+		if (wished)
+			pool_give(worker->pool, wished, session->identity, instance, now);
+		else
+			lease = pool_lease(worker->pool, session->identity, instance, now);
 	}
 	if (!lease) {
 		identity_unclaim(worker->group, &session->claim);
@@ -377,6 +401,11 @@ static void answer_release(struct session_lane *at, const struct control_message
 		.result = RESULT_OK,
 	};
 	control_set(&message, TAG_RESULT);
+	if (session->worker->drain.on) {
+		session_has_moved(session);
+		tunnel_control_on(&session->tunnel, &at->lane, &message);
+		return;
+	}
 	session->is_ending = true;
 	tunnel_control_on(&session->tunnel, &at->lane, &message);
 	session_end(session, false, "released by the client");

@@ -52,7 +52,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 	for (struct session *session = worker->sessions; session; session = next) {
 		next = session->next;
-		if (session->state != SESSION_TUNNEL)
+		if (session->state != SESSION_TUNNEL || session->moved)
 			continue;
 		if (now >= drain->deadline) {
 			session_release(
@@ -71,7 +71,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 	drain->told_empty = true;
 }
 
-void drain_begin(struct worker *worker, const char *other, uint64_t time_limit,
+void drain_begin(struct worker *worker, const char *other, uint64_t time_limit, bool calls,
 	void (*empty)(struct message *message))
 {
 	struct drain *drain = &worker->drain;
@@ -79,7 +79,7 @@ void drain_begin(struct worker *worker, const char *other, uint64_t time_limit,
 
 	drain_end(worker);
 	drain->deadline = clock_now() + time_limit;
-	drain->last_call = drain->deadline - last;
+	drain->last_call = calls ? 0 : drain->deadline - last;
 	snprintf(drain->other, sizeof(drain->other), "%s", other);
 	drain->empty.run = empty;
 	drain->on = true;

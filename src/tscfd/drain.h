@@ -24,9 +24,9 @@ struct drain {
 
 struct worker;
 
-/* In the worker's thread.  `time_limit` in us; `empty` runs in the main thread,
- * once.  A second order replaces the first. */
-void drain_begin(struct worker *worker, const char *other, uint64_t time_limit,
+/* In the worker's thread.  `time_limit` in us; with `calls` media is no reason to
+ * wait; `empty` runs in the main thread, once.  A second order replaces the first. */
+void drain_begin(struct worker *worker, const char *other, uint64_t time_limit, bool calls,
 	void (*empty)(struct message *message));
 void drain_end(struct worker *worker);
 

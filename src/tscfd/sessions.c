@@ -95,19 +95,34 @@ static void list_remove(struct worker *worker, struct session *session)
 
 /* --- ending -------------------------------------------------------------- */
 
+static void discount(struct worker *worker)
+{
+	worker->tunnel_count--;
+	worker->group->tunnels--;
+}
+
+void session_has_moved(struct session *session)
+{
+	if (session->moved)
+		return;
+	session->moved = true;
+	discount(session->worker);
+}
+
 void session_end(struct session *session, bool may_resume, const char *why)
 {
 	struct worker *worker = session->worker;
 	if (session->state == SESSION_ENDED)
 		return;
-	log_end(session, why);
+	log_end(session, session->moved ? "released by the client, which moved" : why);
 	if (session->lease) {
 		session->lease->tunnel = NULL;
-		pool_release(worker->pool, session->lease, may_resume, clock_now());
+		pool_release(
+			worker->pool, session->lease, may_resume && !session->moved, clock_now());
 		state_note(worker->group->state, session->lease);
 		session->lease = NULL;
-		worker->tunnel_count--;
-		worker->group->tunnels--;
+		if (!session->moved)
+			discount(worker);
 	}
 	session_dissolve(session);
 }
@@ -252,7 +267,8 @@ struct tunnel *session_route(
 	const struct address *from =
 		packet->version == 4 ? &worker->datapath.own4 : &worker->datapath.own6;
 	*drop = COUNTER_DROP_NO_TUNNEL;
-	if (from->version)
+	/* While it drains, it may live elsewhere. */
+	if (from->version && !worker->drain.on)
 		*answer = packet_unreachable(packet, from, false, icmp);
 	return NULL;
 }

@@ -60,6 +60,7 @@ struct session {
 	bool confirmed;      /* the client has seen its Configuration Response */
 	bool asked_to_go;    /* to another TSCF */
 	unsigned told;       /* which version of what is offered (update.h) */
+	bool moved;          /* there; what still comes for it here is passed on */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];
 	struct identity_claim claim;
@@ -81,6 +82,10 @@ void session_start_tunnel(struct session *session);
  * With may_resume its client may come back to the same lease.  `why` goes into
  * the log. */
 void session_end(struct session *session, bool may_resume, const char *why);
+/* Its client has released the lease of a TSCF that drains, and leaves the connection
+ * open if it has the same addresses elsewhere: packets go to it until they find their
+ * way there.  No longer counted. */
+void session_has_moved(struct session *session);
 /* The same, but first tells the client, with a Release Request. */
 void session_release(struct session *session, enum control_result result, const char *why);
 /* From within its first message: hands the connection to another worker, where

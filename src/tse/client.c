@@ -125,8 +125,9 @@ static void connection_failed(
 static void on_envelope(struct connection *connection, const struct envelope *envelope)
 {
 	struct client *client = connection->pool->owner;
-	if (move_is_former(client, connection) && envelope->type != ENVELOPE_CONTROL) {
-		tunnel_receive(&client->tunnel, &connection->lane, envelope);
+	if (move_is_former(client, connection)) {
+		if (envelope->type != ENVELOPE_CONTROL || negotiate_is_question(envelope))
+			tunnel_receive(&client->tunnel, &connection->lane, envelope);
 		return;
 	}
 	if (connection != client->current)

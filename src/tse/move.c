@@ -84,12 +84,37 @@ static bool find_target(struct client *client, const struct control_message *mes
 
 /* --- going ---------------------------------------------------------------- */
 
+/* The old TSCF has been told; until it closes the connection, the IMS core may
+ * still send by way of it. */
+static void only_listen(struct client *client)
+{
+	struct move *move = &client->move;
+	free(move->granted);
+	move->granted = NULL;
+	ev_timer_stop(client->loop, &move->patience);
+}
+
+static void forget_former(struct client *client)
+{
+	struct move *move = &client->move;
+	connection_end(move->former);
+	move->former = NULL;
+	only_listen(client);
+}
+
+static bool has_same_addresses(const struct client *client)
+{
+	const struct steer_plan *now = &client->grant.plan, *before = &client->move.granted->plan;
+	return address_equal(&now->inner4.address, &before->inner4.address) &&
+	       address_equal(&now->inner6.address, &before->inner6.address);
+}
+
 void move_asked(struct client *client, const struct control_message *update)
 {
 	struct move *move = &client->move;
 	char text[CLIENT_TEXT];
 
-	if (!client_is_up(client) || move->next || move->former)
+	if (!client_is_up(client) || move->next || move->granted)
 		return;
 	if (!find_target(client, update)) {
 		log_line(LOG_WARNING, "the TSCF is taken out of service and names no other one, "
@@ -98,6 +123,7 @@ void move_asked(struct client *client, const struct control_message *update)
 	}
 	log_line(LOG_INFO, "the TSCF is taken out of service: moving to %s",
 		text_of(target_of(move), text));
+	forget_former(client); /* of an earlier move */
 	move->next = connection_start_at(&client->pool, client->current->step,
 		&move->lists[move->latest], &client_connection_events);
 	ev_timer_again(client->loop, &move->patience);
@@ -124,16 +150,6 @@ bool move_ready(struct client *client, struct connection *connection)
 	return true;
 }
 
-static void forget_former(struct client *client)
-{
-	struct move *move = &client->move;
-	connection_end(move->former);
-	move->former = NULL;
-	free(move->granted);
-	move->granted = NULL;
-	ev_timer_stop(client->loop, &move->patience);
-}
-
 void move_confirmed(struct client *client)
 {
 	struct move *move = &client->move;
@@ -144,10 +160,13 @@ void move_confirmed(struct client *client)
 	char text[CLIENT_TEXT];
 
 	move->redirected = false;
-	if (!move->former)
+	if (!move->granted)
 		return;
 	tunnel_control_on(&client->tunnel, &move->former->lane, &message);
-	forget_former(client);
+	if (has_same_addresses(client))
+		only_listen(client);
+	else
+		forget_former(client);
 	client->pool.moved = &move->lists[move->latest];
 	log_line(LOG_INFO, "moved to %s", text_of(target_of(move), text));
 	client_moved(client);
@@ -182,7 +201,7 @@ bool move_reverted(struct client *client, const char *why)
 {
 	struct move *move = &client->move;
 	char text[CLIENT_TEXT];
-	if (!move->former || client->configured)
+	if (!move->granted || client->configured)
 		return false;
 	log_line(LOG_WARNING, "cannot move to %s: %s; staying while the TSCF lasts",
 		text_of(target_of(move), text), why);

@@ -2,7 +2,10 @@
 /* The TSCF is taken out of service and sends its clients elsewhere.  The new
  * tunnel is made before the old one is left: until the new TSCF has granted one,
  * packets from the old one are taken still, and if it does not, the old one goes
- * on.  Its inner addresses will be others, unless both TSCFs share their leases.
+ * on.
+ *
+ * If the new TSCF grants the same inner addresses, the IMS core may still send by way
+ * of the old one: its connection stays open for what comes, until it closes it.
  *
  * Where we are sent must be a host whose certificate our CA (and pin) vouches
  * for under that name, like any TSCF of the profile. */
@@ -21,8 +24,8 @@ struct move {
 	struct config_endpoints lists[2];
 	unsigned latest;
 	struct connection *next;      /* on its way there */
-	struct connection *former;    /* in use before, until the new one is confirmed */
-	struct client_grant *granted; /* to `former`; owned */
+	struct connection *former;    /* in use before */
+	struct client_grant *granted; /* to it, until the new one is confirmed; owned */
 	struct ev_timer patience;
 	bool redirected; /* by a refusal, since the last tunnel */
 };

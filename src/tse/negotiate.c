@@ -201,13 +201,23 @@ static struct client_failure refusal_of(unsigned result)
 	return failure;
 }
 
+static void report_not_resumed(const struct client *client, const struct control_message *message)
+{
+	const struct steer_plan *before = &client->grant.plan;
+	if (address_equal(&before->inner4.address, &message->inner4.address) &&
+		address_equal(&before->inner6.address, &message->inner6.address))
+		log_line(LOG_INFO, "a new tunnel with the old addresses");
+	else
+		log_line(LOG_WARNING, "the TSCF did not resume the old tunnel: new "
+				      "addresses, so apps must register again");
+}
+
 static void on_response(struct client *client, const struct control_message *message)
 {
 	plain_is_native(client);
 	if (message->result == RESULT_OK || message->result == RESULT_RESUME_REFUSED) {
 		if (message->result == RESULT_RESUME_REFUSED)
-			log_line(LOG_WARNING, "the TSCF did not resume the old tunnel: new "
-					      "addresses, so apps must register again");
+			report_not_resumed(client, message);
 		if (negotiate_accept(client, message))
 			confirm(client);
 		return;
@@ -362,6 +372,15 @@ static void on_message(
 		unexpected(client);
 		return;
 	}
+}
+
+bool negotiate_is_question(const struct envelope *envelope)
+{
+	struct control_message message;
+	const char *fault = "";
+	return control_decode(envelope->payload, envelope->length, &message, &fault) ==
+		       CONTROL_OK &&
+	       message.kind == CONTROL_KEEPALIVE_REQUEST;
 }
 
 void negotiate_control(

@@ -22,6 +22,9 @@ void negotiate_release(struct client *client);
 /* A connection that carried, or should have carried, the tunnel has failed:
  * replaces what the network said by what the TSCF meant, where that is known. */
 void negotiate_explain(struct client *client, struct client_failure *failure);
+/* Is it a Keep-alive Request?  Of a connection that we have left, nothing else is
+ * answered. */
+bool negotiate_is_question(const struct envelope *envelope);
 /* Any control message of the TSCF (datapath_events.control). */
 void negotiate_control(
 	struct tunnel *tunnel, struct lane *lane, const uint8_t *payload, size_t length);

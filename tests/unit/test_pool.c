@@ -579,6 +579,34 @@ static void step_lease(struct model *model)
 	model_take(model, lease, peer);
 }
 
+/* Any address at all, whosever it is. */
+static void step_wish(struct model *model)
+{
+	int peer = (int)dice(MODEL_PEERS);
+	uint32_t index = dice(model->limit + 2);
+	struct model_lease *at = &model->leases[index];
+	bool is_heir = at->peer == peer;
+	bool good = index >= 2 && index < model->limit && is_ours(model, index) &&
+		    (at->state == LEASE_NEVER || (at->state == LEASE_WAITING && is_heir) ||
+			    (at->state == LEASE_RESTING &&
+				    (is_heir || model->now - at->since >= model->quarantine)));
+	struct lease *lease = pool_find_wished(
+		model->pool, index, identity_of(peer), instance_of(peer), model->now);
+	CU_ASSERT_EQUAL_FATAL(lease != NULL, good);
+	if (!good)
+		return;
+	CU_ASSERT_EQUAL_FATAL(lease->index, index);
+	if (dice(4) == 0)
+		return; /* found, and not taken: nothing has changed */
+	pool_give(model->pool, lease, identity_of(peer), instance_of(peer), model->now);
+	CU_ASSERT_STRING_EQUAL(lease->identity, identity_of(peer));
+	CU_ASSERT_EQUAL(memcmp(lease->instance, instance_of(peer), CONTROL_INSTANCE), 0);
+	if (at->state != LEASE_NEVER)
+		bury(model, &at->token);
+	at->has_old_token = false;
+	model_take(model, lease, peer);
+}
+
 static struct lease *any_lease(const struct model *model)
 {
 	uint8_t octets[4] = {10, 0, 0, (uint8_t)dice(model->limit)};
@@ -656,8 +684,8 @@ static void run_model(const char *ipv4, uint32_t limit, unsigned worker, unsigne
 		.limit = limit,
 		.quarantine = 2 * HOUR,
 		.lifetime = HOUR};
-	static void (*const steps[])(struct model *) = {
-		step_lease, step_lease, step_release, step_resume, step_confirm, step_probe};
+	static void (*const steps[])(struct model *) = {step_lease, step_lease, step_wish,
+		step_release, step_resume, step_confirm, step_probe};
 	for (int i = 0; i < MODEL_STEPS; i++) {
 		/* Sometimes nothing, mostly little, now and then long. */
 		uint32_t kind = dice(100);
@@ -675,6 +703,72 @@ static void test_model(void)
 	run_model("10.0.0.0/26", 63, 0, 1);
 	run_model("10.0.0.0/25", 127, 2, 3);
 	run_model("10.0.0.0/24", 255, 1, 7);
+}
+
+static void test_wished_index(void)
+{
+	static const struct {
+		const char *ipv4, *ipv6;
+		uint32_t index; /* 0: no lease has them */
+	} cases[] = {
+		{NULL, NULL, 0},
+		{"10.9.254.9", NULL, 9},
+		{NULL, "fd12:0:0:9::1", 9},
+		{NULL, "fd12:0:0:9::77", 9},
+		{"10.9.254.9", "fd12:0:0:9::1", 9},
+		{"10.9.254.9", "fd12:0:0:a::1", 0},
+		{"10.9.254.9", "fd13:0:0:9::1", 0},
+		{"10.8.254.9", "fd12:0:0:9::1", 0},
+		{"10.9.254.1", NULL, 0},   /* the TSCF's own */
+		{"10.9.255.255", NULL, 0}, /* broadcast */
+		{NULL, "fd12::1", 0},
+	};
+	struct pool *pool = make("10.9.254.0/23", "fd12::/48", 1, 3);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address ipv4 = {0}, ipv6 = {0};
+		uint32_t index = 0;
+		CU_ASSERT_TRUE(!cases[i].ipv4 || address_parse(&ipv4, cases[i].ipv4));
+		CU_ASSERT_TRUE(!cases[i].ipv6 || address_parse(&ipv6, cases[i].ipv6));
+		bool known = pool_wished_index(pool, &ipv4, &ipv6, &index);
+		CU_ASSERT_EQUAL(known, cases[i].index != 0);
+		if (known)
+			CU_ASSERT_EQUAL(index, cases[i].index);
+	}
+	pool_free(pool);
+}
+
+/* Who comes from another TSCF may keep its addresses, and takes nobody else's. */
+static void test_wish(void)
+{
+	struct pool *pool = make("10.0.0.0/16", NULL, 0, 1);
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 1, "a", instance_a, 0));
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 65535, "a", instance_a, 0));
+	struct lease *high = pool_find_wished(pool, 60000, "a", instance_a, 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(high);
+	CU_ASSERT_EQUAL(high->state, LEASE_NEVER);
+	pool_give(pool, high, "a", instance_a, 0);
+	CU_ASSERT_EQUAL(pool_usage(pool).live, 1);
+	CU_ASSERT_EQUAL(pool_usage(pool).never, 65533 - 1);
+	CU_ASSERT_PTR_EQUAL(pool_next_live(pool, NULL), high);
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 60000, "b", instance_b, 0));
+	/* Not even by the same one while it is alive, as with a sticky lease. */
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 60000, "a", instance_a, 0));
+
+	/* It is not given out again when the fresh ones come to it. */
+	struct lease *third = pool_find_wished(pool, 3, "c", instance_a, 0);
+	pool_give(pool, third, "c", instance_a, 0);
+	CU_ASSERT_EQUAL(pool_lease(pool, "x", instance_a, 0)->index, 2);
+	CU_ASSERT_EQUAL(pool_lease(pool, "y", instance_a, 0)->index, 4);
+
+	/* Waiting and resting: its own only; after the quarantine anybody's. */
+	pool_release(pool, high, true, 0);
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 60000, "b", instance_b, 1));
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 60000, "a", instance_b, 1));
+	CU_ASSERT_PTR_EQUAL(pool_find_wished(pool, 60000, "a", instance_a, 1), high);
+	CU_ASSERT_PTR_NULL(pool_find_wished(pool, 60000, "b", instance_b, 3 * HOUR - 1));
+	CU_ASSERT_PTR_EQUAL(pool_find_wished(pool, 60000, "a", instance_a, 3 * HOUR - 1), high);
+	CU_ASSERT_PTR_EQUAL(pool_find_wished(pool, 60000, "b", instance_b, 3 * HOUR), high);
+	pool_free(pool);
 }
 
 /* One peer gives up all leases of a big pool and strangers get them, in
@@ -712,6 +806,8 @@ static const struct unit_test tests[] = {
 	{"forged tokens", test_forged_tokens},
 	{"revoking a waiting lease", test_revoke_waiting},
 	{"walking the living", test_next_live},
+	{"which lease a wish means", test_wished_index},
+	{"wishes", test_wish},
 	{"random steps against the model", test_model},
 	{"a big pool", test_big},
 };
