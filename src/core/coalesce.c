@@ -107,9 +107,7 @@ static bool continues_ipv4(const struct coalesce_flow *flow, const uint8_t *octe
 		fragment != get_u16(first + IPV4_FRAGMENT))
 		return false;
 	uint16_t distance = (uint16_t)(get_u16(octets + IPV4_ID) - get_u16(first + IPV4_ID));
-	if (flow->packets == 1)
-		return distance == 1 || (distance == 0 && fragment & IPV4_DF);
-	return distance == (uint16_t)(flow->id_step * flow->packets);
+	return fragment & IPV4_DF || distance == flow->packets;
 }
 
 static bool continues_ipv6(const struct coalesce_flow *flow, const uint8_t *octets)
@@ -269,9 +267,6 @@ static void begin(
 static void append(struct coalesce_flow *flow, const struct packet *packet, size_t headers)
 {
 	size_t payload = packet->length - headers;
-	if (flow->packets == 1 && packet->version == 4)
-		flow->id_step = (uint16_t)(get_u16(packet->octets + IPV4_ID) -
-					   get_u16(flow->octets + IPV4_ID));
 	flow->pieces[flow->packets++] = (struct view){packet->octets + headers, payload};
 	flow->length += payload;
 	flow->received += packet->length;

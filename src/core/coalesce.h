@@ -7,8 +7,9 @@
  *  - next to each other in their flow; of TCP the sequence goes on exactly;
  *  - both checksums of every packet are right, or it is passed on as it is;
  *  - same TTL, class, flow label, DF, TCP options, acknowledgement and window;
- *  - IPv4 ids count up by one, or stay the same under DF, where they mean
- *    nothing (RFC 6864 4.1) and may count up after segmentation;
+ *  - IPv4 ids count up by one, except under DF, where they mean nothing (RFC
+ *    6864 4.1): a socket that serves many calls counts them across all of
+ *    these.  They count up by one after segmentation;
  *  - same payload size, only the last one may be shorter;
  *  - PSH and FIN end it; SYN, RST, URG and CWR are never merged;
  *  - no fragment, no IP option, no extension header.
@@ -45,7 +46,6 @@ struct coalesce_flow {
 	uint32_t sequence;   /* TCP: of the next octet */
 	uint16_t headers;    /* octets of IP and transport header */
 	uint16_t segment_size;
-	uint16_t id_step;  /* of IPv4 ids: 0 or 1, known from the second packet on */
 	bool is_right;     /* the first packet's checksums were verified */
 	uint8_t end_flags; /* FIN, PSH of the last packet */
 	unsigned packets;  /* 0: nothing is held */
