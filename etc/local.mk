@@ -14,7 +14,8 @@ sysusersdir = $(prefix)/lib/sysusers.d
 dist_sysusers_DATA = etc/sysusers.d/tscf.conf
 
 # Those who manage networks leave the tunnel's interfaces, rules and routes alone.
-nmconfdir = $(prefix)/lib/NetworkManager/conf.d
+# NetworkManager looks below /etc and /usr/lib alone, whatever the prefix here.
+nmconfdir = $(sysconfdir)/NetworkManager/conf.d
 dist_nmconf_DATA = etc/NetworkManager/90-tscf.conf
 networkdconfdir = $(prefix)/lib/systemd/networkd.conf.d
 dist_networkdconf_DATA = etc/networkd/90-tscf.conf

@@ -114,6 +114,8 @@ static int set_numbers(
 	struct netlink *netlink, unsigned index, const struct netlink_settings *settings)
 {
 	struct rtnl_link *changes = rtnl_link_alloc();
+	if (changes)
+		rtnl_link_unset_flags(changes, IFF_MULTICAST);
 	if (changes && settings->mtu)
 		rtnl_link_set_mtu(changes, settings->mtu);
 	if (changes && settings->queue_length)

@@ -66,7 +66,8 @@ struct netlink_settings {
 	bool loose_source;
 };
 
-/* Also: no link-local address of the kernel's own making. */
+/* Also: no link-local address of the kernel's own making, and no multicast, so that
+ * LLMNR, mDNS and their like do not send the names they look for through it. */
 int netlink_link_configure(struct netlink *netlink, unsigned index,
 	const struct netlink_settings *settings, struct reason *why);
 /* The IPv6 half of ignore_linkdown: a file in /proc/sys, which only root may

@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "io/sandbox.h"
+
 /* UDP segmentation offload came with Linux 6.2; older headers lack the names. */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -49,10 +51,17 @@ static void explain_permission(const char *name, struct reason *why)
 			"it for this one (ip tuntap add dev %s mode tun user %u), or start with "
 			"CAP_NET_ADMIN",
 			name, name, user);
+	else if (sandbox_has_net_admin()) /* of another user namespace */
+		reason_set(why,
+			"not allowed to make the interface %s: CAP_NET_ADMIN is there, but not for "
+			"this network, which belongs to the host: an ordinary user's container "
+			"needs a network of its own, or an interface made beforehand on the host "
+			"(ip tuntap add dev %s mode tun)",
+			name, name);
 	else
 		reason_set(why,
 			"not allowed to make the interface %s: CAP_NET_ADMIN is needed (start as "
-			"root; in a container add the capability NET_ADMIN), or an interface made "
+			"root; in a container: --cap-add NET_ADMIN), or an interface made "
 			"beforehand (ip tuntap add dev %s mode tun user %u)",
 			name, name, user);
 }
@@ -75,6 +84,12 @@ static void explain_attach(int error, const char *name, unsigned queues, struct 
 			"number of queues has that name; delete it (ip link delete %s) or choose "
 			"another one with interface =",
 			name, queues > 1 ? "several queues" : "one queue", name);
+		return;
+	case ENOTTY:
+		reason_set(why,
+			"%s is not the TUN driver: in a container pass the device in "
+			"(--device %s)",
+			tun_device, tun_device);
 		return;
 	case E2BIG:
 		reason_set(why, "the kernel does not give %s as many as %u queues", name, queues);

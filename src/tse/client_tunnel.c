@@ -443,7 +443,7 @@ static struct tunnel *route(
 	if (!is_own(client, packet->version, packet->source)) {
 		bool link_local = packet->version == 6 && packet->source[0] == 0xfe;
 		*drop = link_local ? COUNTER_DROP_LINK_LOCAL : COUNTER_DROP_BAD_SOURCE;
-		if (!link_local)
+		if (!link_local && is_steered(client, packet))
 			report_wrong_source(client, packet);
 		return NULL;
 	}

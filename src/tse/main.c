@@ -128,9 +128,13 @@ static int make_own_directory(
 	}
 	error = make_directory(path, mode, why);
 	if (!error && geteuid() == 0 && chown(path, tse->user.uid, tse->user.gid) < 0) {
-		error = -errno;
+		bool unmapped = errno == EINVAL;
+		error = unmapped ? -EPERM : -errno;
 		reason_set(why, "cannot give %s to user %s: %s", path, tse->user.name,
-			strerror(-error));
+			unmapped          ? "this user namespace has no such user; map more than "
+					    "root's id into it"
+			: error == -EPERM ? "CAP_CHOWN is missing"
+					  : strerror(-error));
 	}
 	return error;
 }
@@ -190,7 +194,8 @@ static void find_known_routes(struct tse *tse)
 
 static enum exit_status tun_status(int error)
 {
-	return error == -EPERM || error == -EACCES || error == -ENOENT || error == -ENODEV
+	return error == -EPERM || error == -EACCES || error == -ENOENT || error == -ENODEV ||
+			       error == -ENOTTY
 		       ? STATUS_PRIVILEGE
 	       : error == -EBUSY ? STATUS_RUNNING
 				 : STATUS_INTERNAL;
@@ -447,10 +452,9 @@ static int go_without_privilege(struct tse *tse, struct reason *why)
 {
 	if (tse->config.steer != STEER_NONE || tse->config.netns) {
 		reason_set(why, "needs root, or CAP_NET_ADMIN, to make interfaces and routes (in a "
-				"container "
-				"add the capability NET_ADMIN). Without it [steering] steer = none "
-				"works, on "
-				"an interface made beforehand: see Without privilege in tse(8)");
+				"container: --cap-add NET_ADMIN --device /dev/net/tun). Without it "
+				"[steering] steer = none works, on an interface made beforehand: "
+				"see Without privilege in tse(8)");
 		return -EPERM;
 	}
 	tse->config.fwmark = 0;
@@ -476,13 +480,16 @@ static int start(struct tse *tse)
 	tse->privileged = sandbox_has_net_admin();
 	if (!tse->privileged && go_without_privilege(tse, &why))
 		return fail(STATUS_PRIVILEGE, &why);
-	if (find_user(tse, &why) ||
-		make_own_directory(tse, tse->options.run_dir, tse->run_dir, 0755, &why) ||
-		make_own_directory(tse, tse->options.state_dir, tse->state_dir, 0700, &why))
+	if (find_user(tse, &why))
 		return fail(STATUS_INTERNAL, &why);
+	int error = make_own_directory(tse, tse->options.run_dir, tse->run_dir, 0755, &why);
+	if (!error)
+		error = make_own_directory(tse, tse->options.state_dir, tse->state_dir, 0700, &why);
+	if (error)
+		return fail(error == -EPERM ? STATUS_PRIVILEGE : STATUS_INTERNAL, &why);
 	if (check_keytab(tse, &why))
 		return fail(STATUS_CONFIGURATION, &why);
-	int error = take_locks(tse, &why);
+	error = take_locks(tse, &why);
 	if (error)
 		return fail(error == -EWOULDBLOCK ? STATUS_RUNNING : STATUS_INTERNAL, &why);
 	if (remember_instance(tse->state_dir, tse->instance, &why))

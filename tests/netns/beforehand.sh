@@ -130,15 +130,41 @@ test_loop() {
 	ip -n "$LAB_TAG-ue" route delete "$LAB_TSCF6/128" dev tse0
 }
 
+# As a container of an ordinary user has it, in the host's network: a root who is
+# none outside.
+user_namespace() {
+	lab_spawn ue namespace unshare --user sleep 60
+	local pid
+	pid=$(lab_pid namespace)
+	wait_for 5 other_user_namespace "$pid"
+	echo '0 0 65536' >"/proc/$pid/uid_map"
+	echo '0 0 65536' >"/proc/$pid/gid_map"
+}
+
+other_user_namespace() {
+	[ "$(readlink "/proc/$1/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+}
+
 # A root that is none: as in a container.
 test_containers() {
 	chown 0 "$LAB_DIR/alice.conf" "$LAB_DIR/run" "$LAB_DIR/state"
-	tells 4 'needs root, or CAP_NET_ADMIN.*in a container add the capability NET_ADMIN' \
+	tells 4 'needs root, or CAP_NET_ADMIN.*in a container: --cap-add NET_ADMIN --device /dev/net/tun' \
 		"root without CAP_NET_ADMIN" setpriv --bounding-set=-net_admin "${tse[@]}"
 	tun_delete
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	tells 4 '/dev/net/tun is missing.*--device /dev/net/tun' "no /dev/net/tun" \
 		unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh "${tse[@]}"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	tells 4 '/dev/net/tun is not the TUN driver.*--device /dev/net/tun' "another file there" \
+		unshare -m sh -c 'mount -t tmpfs none /dev/net && : >/dev/net/tun && exec "$@"' sh "${tse[@]}"
+	tells 4 'CAP_CHOWN is missing' "no CAP_CHOWN" setpriv --bounding-set=-chown "${tse[@]}"
+	tells 4 'this user namespace has no such user' "a user namespace with root alone" \
+		unshare --user --map-root-user "${tse[@]}"
+	user_namespace
+	tells 4 'CAP_NET_ADMIN is there, but not for this network, which belongs to the host' \
+		"a user namespace in the network of the host" \
+		nsenter --user --target "$(lab_pid namespace)" --setuid 0 --setgid 0 "${tse[@]}"
+	lab_stop namespace KILL || true
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	lab_spawn ue tse unshare -m sh -c 'mount -o bind /proc/sys /proc/sys &&
 		mount -o remount,bind,ro /proc/sys && exec "$@"' sh "${tse[@]}"
