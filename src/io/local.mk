@@ -18,6 +18,8 @@ libio_a_SOURCES = \
 	src/io/control_line.h \
 	src/io/control_socket.c \
 	src/io/control_socket.h \
+	src/io/curl_library.c \
+	src/io/curl_library.h \
 	src/io/dial.c \
 	src/io/dial.h \
 	src/io/errand.c \

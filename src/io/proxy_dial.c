@@ -120,11 +120,12 @@ static void negotiate(int parent, const void *argument)
 	struct proxy_exchange_settings settings = dial->asked;
 	struct proxy_exchange *exchange;
 	struct child child = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct reason why;
 	settings.fd = -1;
 	settings.negotiate = true;
 	choose_kerberos(&dial->settings);
-	if (!child.loop || proxy_exchange_start(
-				   &exchange, child.loop, &settings, on_child_exchange, &child) < 0)
+	if (!child.loop || proxy_exchange_start(&exchange, child.loop, &settings, on_child_exchange,
+				   &child, &why) < 0)
 		return;
 	ev_run(child.loop, 0);
 	errand_reply(parent, &child.result, sizeof(child.result), child.result.fd);
@@ -181,19 +182,17 @@ static void begin_exchange(struct proxy_dial *dial, int fd)
 	socklen_t size = sizeof(dial->asked.peer);
 	dial->asked.dial = &dial->settings;
 	dial->asked.fd = fd;
-	int error = getpeername(fd, (struct sockaddr *)&dial->asked.peer, &size) < 0 ? -errno : 0;
-	if (error == 0)
-		error = proxy_exchange_start(
-			&dial->exchange, dial->loop, &dial->asked, on_exchange, dial);
-	if (error == 0) {
-		arm_limit(dial);
-		return;
-	}
-	close(fd);
-	if (error == -ENOTCONN)
+	struct reason why;
+	if (getpeername(fd, (struct sockaddr *)&dial->asked.peer, &size) < 0) {
+		close(fd);
 		fail(dial, PROXY_NONSENSE, "the proxy hung up at once", 0);
-	else
-		fail(dial, PROXY_LOCAL, "cannot set up libcurl", -error);
+	} else if (proxy_exchange_start(
+			   &dial->exchange, dial->loop, &dial->asked, on_exchange, dial, &why)) {
+		close(fd);
+		fail(dial, PROXY_LOCAL, why.text, 0);
+	} else {
+		arm_limit(dial);
+	}
 }
 
 /* --- the proxy's addresses --------------------------------------------- */

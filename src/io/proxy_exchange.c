@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/curl_library.h"
 #include "io/mark.h"
 #include "io/proxy_answer.h"
 
@@ -26,6 +27,8 @@ enum {
 	BURST_LOOK = 1024, /* octets between two looks at the clock */
 	BURST_MAX = 10000, /* us of our own time in one go */
 };
+
+static const struct curl_library *curl; /* since the first exchange */
 
 struct watch {
 	struct ev_io io; /* io.fd is -1 while the slot is free; owned by libcurl */
@@ -110,7 +113,7 @@ static bool header_is_over(struct proxy_exchange *exchange)
 	if (answer->status != 407)
 		return false;
 	long offered = 0;
-	curl_easy_getinfo(exchange->easy, CURLINFO_PROXYAUTH_AVAIL, &offered);
+	curl->easy_getinfo(exchange->easy, CURLINFO_PROXYAUTH_AVAIL, &offered);
 	proxy_answer_offers(answer, offered);
 	exchange->answering = can_answer(exchange, offered) ? offered : 0;
 	return exchange->answering;
@@ -170,16 +173,16 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
 static void close_all(struct proxy_exchange *exchange)
 {
 	if (exchange->multi && exchange->easy)
-		curl_multi_remove_handle(exchange->multi, exchange->easy);
-	curl_easy_cleanup(exchange->easy);
-	curl_multi_cleanup(exchange->multi);
-	curl_slist_free_all(exchange->resolved);
+		curl->multi_remove_handle(exchange->multi, exchange->easy);
+	curl->easy_cleanup(exchange->easy);
+	curl->multi_cleanup(exchange->multi);
+	curl->slist_free_all(exchange->resolved);
 	for (size_t i = 0; i < WATCHES; i++)
 		ev_io_stop(exchange->loop, &exchange->watches[i].io);
 	ev_timer_stop(exchange->loop, &exchange->timer);
 	if (exchange->standing >= 0)
 		close(exchange->standing);
-	curl_global_cleanup();
+	curl->global_cleanup();
 }
 
 /* Our own descriptor of the connection that CONNECT opened; -1 when there is
@@ -189,7 +192,7 @@ static int take_connection(struct proxy_exchange *exchange)
 	curl_socket_t active = CURL_SOCKET_BAD;
 	uint8_t octet;
 	int on = 1;
-	curl_easy_getinfo(exchange->easy, CURLINFO_ACTIVESOCKET, &active);
+	curl->easy_getinfo(exchange->easy, CURLINFO_ACTIVESOCKET, &active);
 	if (active == CURL_SOCKET_BAD)
 		return -1;
 	if (recv(active, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
@@ -215,7 +218,7 @@ static void finish(struct proxy_exchange *exchange, CURLcode code)
 		.port = exchange->settings.dial->proxy->port,
 		.status = exchange->answer.status};
 	long socks = CURLPX_OK;
-	curl_easy_getinfo(exchange->easy, CURLINFO_PROXY_ERROR, &socks);
+	curl->easy_getinfo(exchange->easy, CURLINFO_PROXY_ERROR, &socks);
 	if (code == CURLE_OK)
 		result.fd = take_connection(exchange);
 	else if (exchange->octets - exchange->line_began >= PROXY_HEADER_MAX)
@@ -224,7 +227,7 @@ static void finish(struct proxy_exchange *exchange, CURLcode code)
 		struct proxy_end end = {
 			.code = code, .socks = (CURLproxycode)socks, .words = exchange->error};
 		if (!exchange->error[0])
-			end.words = curl_easy_strerror(code);
+			end.words = curl->easy_strerror(code);
 		proxy_answer_judge(&exchange->answer, &exchange->question, &end, &result);
 	}
 	bool negotiate_next = exchange->negotiate_next && result.failure == PROXY_AUTH;
@@ -246,9 +249,9 @@ static bool try_again(struct proxy_exchange *exchange, CURLcode code)
 							    : CURLAUTH_BASIC;
 	exchange->again = true;
 	exchange->error[0] = '\0';
-	curl_easy_setopt(exchange->easy, CURLOPT_PROXYAUTH, scheme);
-	return curl_multi_remove_handle(exchange->multi, exchange->easy) == CURLM_OK &&
-	       curl_multi_add_handle(exchange->multi, exchange->easy) == CURLM_OK;
+	curl->easy_setopt(exchange->easy, CURLOPT_PROXYAUTH, scheme);
+	return curl->multi_remove_handle(exchange->multi, exchange->easy) == CURLM_OK &&
+	       curl->multi_add_handle(exchange->multi, exchange->easy) == CURLM_OK;
 }
 
 /* --- libcurl on libev -------------------------------------------------- */
@@ -258,8 +261,8 @@ static void act(struct proxy_exchange *exchange, curl_socket_t fd, int events)
 	int running, left;
 	exchange->burst = 0;
 	exchange->burst_began = own_time();
-	curl_multi_socket_action(exchange->multi, fd, events, &running);
-	CURLMsg *message = curl_multi_info_read(exchange->multi, &left);
+	curl->multi_socket_action(exchange->multi, fd, events, &running);
+	CURLMsg *message = curl->multi_info_read(exchange->multi, &left);
 	if (!message || message->msg != CURLMSG_DONE)
 		return;
 	CURLcode code = message->data.result; /* gone with the handle */
@@ -347,11 +350,11 @@ static bool set_proxy(struct proxy_exchange *exchange)
 	snprintf(resolved, sizeof(resolved), "%s:%u:%s", dial->proxy->host, dial->proxy->port,
 		address_format(&exchange->address, numeric));
 	if (!strchr(dial->proxy->host, ':'))
-		exchange->resolved = curl_slist_append(NULL, resolved);
-	curl_easy_setopt(exchange->easy, CURLOPT_RESOLVE, exchange->resolved);
-	return curl_easy_setopt(exchange->easy, CURLOPT_PROXY,
+		exchange->resolved = curl->slist_append(NULL, resolved);
+	curl->easy_setopt(exchange->easy, CURLOPT_RESOLVE, exchange->resolved);
+	return curl->easy_setopt(exchange->easy, CURLOPT_PROXY,
 		       proxy_url_format(dial->proxy, proxy)) == CURLE_OK &&
-	       curl_easy_setopt(exchange->easy, CURLOPT_URL, target) == CURLE_OK;
+	       curl->easy_setopt(exchange->easy, CURLOPT_URL, target) == CURLE_OK;
 }
 
 static bool set_credentials(struct proxy_exchange *exchange)
@@ -382,61 +385,65 @@ static bool set_credentials(struct proxy_exchange *exchange)
 	bool is_http = dial->proxy->scheme == PROXY_HTTP;
 	if (!is_http && !question->may_basic)
 		return true;
-	return curl_easy_setopt(exchange->easy, CURLOPT_PROXYAUTH, schemes) == CURLE_OK &&
-	       curl_easy_setopt(exchange->easy, CURLOPT_PROXYUSERNAME, user) == CURLE_OK &&
-	       curl_easy_setopt(exchange->easy, CURLOPT_PROXYPASSWORD, password) == CURLE_OK;
+	return curl->easy_setopt(exchange->easy, CURLOPT_PROXYAUTH, schemes) == CURLE_OK &&
+	       curl->easy_setopt(exchange->easy, CURLOPT_PROXYUSERNAME, user) == CURLE_OK &&
+	       curl->easy_setopt(exchange->easy, CURLOPT_PROXYPASSWORD, password) == CURLE_OK;
 }
 
 static void set_callbacks(struct proxy_exchange *exchange)
 {
 	CURL *easy = exchange->easy;
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_sockopt);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, exchange);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, exchange);
-	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->error);
-	curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_remark);
-	curl_easy_setopt(easy, CURLOPT_DEBUGDATA, exchange);
-	curl_easy_setopt(easy, CURLOPT_VERBOSE, (long)exchange->settings.negotiate);
-	curl_multi_setopt(exchange->multi, CURLMOPT_SOCKETFUNCTION, on_socket_state);
-	curl_multi_setopt(exchange->multi, CURLMOPT_SOCKETDATA, exchange);
-	curl_multi_setopt(exchange->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-	curl_multi_setopt(exchange->multi, CURLMOPT_TIMERDATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_sockopt);
+	curl->easy_setopt(easy, CURLOPT_SOCKOPTDATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl->easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl->easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl->easy_setopt(easy, CURLOPT_XFERINFODATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->error);
+	curl->easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_remark);
+	curl->easy_setopt(easy, CURLOPT_DEBUGDATA, exchange);
+	curl->easy_setopt(easy, CURLOPT_VERBOSE, (long)exchange->settings.negotiate);
+	curl->multi_setopt(exchange->multi, CURLMOPT_SOCKETFUNCTION, on_socket_state);
+	curl->multi_setopt(exchange->multi, CURLMOPT_SOCKETDATA, exchange);
+	curl->multi_setopt(exchange->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+	curl->multi_setopt(exchange->multi, CURLMOPT_TIMERDATA, exchange);
 }
 
 static bool set_up(struct proxy_exchange *exchange)
 {
-	CURL *easy = exchange->easy = curl_easy_init();
-	exchange->multi = curl_multi_init();
+	CURL *easy = exchange->easy = curl->easy_init();
+	exchange->multi = curl->multi_init();
 	if (!easy || !exchange->multi)
 		return false;
 	set_address(exchange);
 	set_callbacks(exchange);
-	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's was asked before */
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+	curl->easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	curl->easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's was asked before */
+	curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	return set_proxy(exchange) && set_credentials(exchange) &&
-	       curl_multi_add_handle(exchange->multi, easy) == CURLM_OK;
+	       curl->multi_add_handle(exchange->multi, easy) == CURLM_OK;
 }
 
 int proxy_exchange_start(struct proxy_exchange **out, struct ev_loop *loop,
 	const struct proxy_exchange_settings *settings,
 	void (*done)(void *user, const struct proxy_dial_result *result, bool negotiate_next),
-	void *user)
+	void *user, struct reason *why)
 {
+	curl = curl_library_open(why);
+	if (!curl)
+		return -ELIBACC;
 	struct proxy_exchange *exchange = calloc(1, sizeof(*exchange));
-	if (!exchange || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (!exchange || curl->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(exchange);
+		reason_set(why, "cannot set up libcurl: out of memory");
 		return -ENOMEM;
 	}
 	*exchange = (struct proxy_exchange){.loop = loop,
@@ -455,6 +462,7 @@ int proxy_exchange_start(struct proxy_exchange **out, struct ev_loop *loop,
 	if (!set_up(exchange)) {
 		exchange->standing = -1; /* stays the caller's */
 		proxy_exchange_cancel(exchange);
+		reason_set(why, "cannot set up libcurl: out of memory");
 		return -ENOMEM;
 	}
 	*out = exchange;

@@ -22,7 +22,7 @@ struct proxy_exchange;
 int proxy_exchange_start(struct proxy_exchange **out, struct ev_loop *loop,
 	const struct proxy_exchange_settings *settings,
 	void (*done)(void *user, const struct proxy_dial_result *result, bool negotiate_next),
-	void *user);
+	void *user, struct reason *why);
 /* The time is over: says what had come by then. */
 void proxy_exchange_explain_silence(
 	const struct proxy_exchange *exchange, struct proxy_dial_result *result);

@@ -26,12 +26,12 @@ lab_firewall proxy
 
 build_driver() {
 	local flags
-	flags="$(pkg-config --cflags --libs libcurl libcares openssl) -lev -linih -lm"
+	flags="$(pkg-config --cflags --libs libcares openssl) -lev -linih -lm"
 	# shellcheck disable=SC2086 # several flags
 	cc -std=gnu11 -D_GNU_SOURCE -O1 -I"$lab_top/src" -o "$LAB_DIR/proxy_connect" \
 		"$lab_top"/tests/tools/proxy_connect.c "$lab_top"/tests/io/stall.c \
 		"$lab_top"/src/io/proxy_{dial,exchange,answer,url}.c \
-		"$lab_top"/src/io/{errand,dial,race,resolve,mark}.c "$lab_top"/src/core/*.c $flags
+		"$lab_top"/src/io/{curl_library,errand,dial,race,resolve,mark}.c "$lab_top"/src/core/*.c $flags
 }
 
 # --- servers -----------------------------------------------------------------
