@@ -138,6 +138,16 @@ bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
 	return copies_received(realtime->in, hash, lane->index, now);
 }
 
+bool realtime_holds_bulk(const struct realtime *realtime, const struct lane *lane, uint64_t now)
+{
+	if (!realtime->peer_knows_copies || !call_is_up(&realtime->call, now))
+		return false;
+	uint64_t most = REALTIME_HOLD_US + 4 * (uint64_t)lane->tcp.rtt;
+	if (most > REALTIME_HOLD_MAX_US)
+		most = REALTIME_HOLD_MAX_US;
+	return now - realtime->call.since < most;
+}
+
 /* --- how the lanes do ------------------------------------------------------- */
 
 static uint32_t since(uint64_t now, uint64_t *before)

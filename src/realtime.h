@@ -18,8 +18,11 @@
 #include "lane_set.h"
 
 enum {
-	REALTIME_STEP_US = 20000,  /* us between two looks at how the lanes do */
-	REALTIME_HOLD_US = 500000, /* us: four round trips of most paths, to open a lane */
+	REALTIME_STEP_US = 20000, /* us between two looks at how the lanes do */
+	/* us, and four round trips: to open a lane, and for what bulk has under way to
+	 * be out of the way of that; but no longer than the most. */
+	REALTIME_HOLD_US = 200000,
+	REALTIME_HOLD_MAX_US = 2000000,
 };
 
 /* All zero to begin with: no copies, and nothing known. */
@@ -62,11 +65,7 @@ bool realtime_is_copy(struct realtime *realtime, const struct lane *lane,
 
 /* A call has just begun in a tunnel of one lane, and bulk waits for a lane of its own:
  * what is lost of it now would hold up voice behind it. */
-static inline bool realtime_holds_bulk(const struct realtime *realtime, uint64_t now)
-{
-	return realtime->peer_knows_copies && call_is_up(&realtime->call, now) &&
-	       now - realtime->call.since < REALTIME_HOLD_US;
-}
+bool realtime_holds_bulk(const struct realtime *realtime, const struct lane *lane, uint64_t now);
 
 /* What the lanes' TCP tells: losses, and the pace of bulk, which is set.
  * `offered`: packets of audio and video to send, ever; `stale`: those dropped as

@@ -34,9 +34,10 @@ static void deliver(struct tunnel *tunnel, uint8_t *octets, const struct packet 
 		counter_add(&tunnel->counters, why, 1);
 		return;
 	}
-	if (tunnel->demand)
+	if (tunnel->demand &&
 		lane_demand_packet(tunnel->demand, sched_classify(&datapath->policy, packet),
-			(uint32_t)packet->length, false, datapath->scratch.now);
+			(uint32_t)packet->length, false, datapath->scratch.now))
+		datapath->events->lanes(tunnel);
 	if (!offload->flags)
 		mss_clamp(packet, octets, tunnel_narrowest(tunnel));
 	delivery_add(&datapath->delivery, &tunnel->counters, packet, octets, offload);

@@ -46,6 +46,9 @@ struct datapath_events {
 	/* The first packet of audio or video from the TUN after MEDIA_QUIET_US
 	 * without one; may be NULL. */
 	void (*media)(struct tunnel *tunnel);
+	/* Of a tunnel with `demand`: another number of lanes may be wanted, now.  May
+	 * be NULL where no tunnel has. */
+	void (*lanes)(struct tunnel *tunnel);
 	/* The TUN cannot be read any more; called once. */
 	void (*tun_failed)(void *owner, int error);
 };

@@ -169,8 +169,9 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 		.spread = lane_may_spread(&packet),
 	};
 	note_media(tunnel, &label, now);
-	if (tunnel->demand)
-		lane_demand_packet(tunnel->demand, label.service, slot->length, true, now);
+	if (tunnel->demand &&
+		lane_demand_packet(tunnel->demand, label.service, slot->length, true, now))
+		datapath->events->lanes(tunnel);
 	if (is_cut_now(tunnel, slot, &packet, label.service)) {
 		enqueue_segments(tunnel, slot, &packet, &label, now);
 		return;

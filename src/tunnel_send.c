@@ -275,7 +275,7 @@ static void push_rest(struct tunnel *tunnel, uint64_t now)
 	if (!lane)
 		return;
 	if (tunnel->lanes.count == 1) {
-		tunnel->lanes.held = realtime_holds_bulk(&tunnel->realtime, now);
+		tunnel->lanes.held = realtime_holds_bulk(&tunnel->realtime, lane, now);
 		push_through(
 			tunnel, lane, tunnel->lanes.held ? REALTIME_CLASSES : ALL_CLASSES, now);
 		if (lane_look_at_times(lane, now))

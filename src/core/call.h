@@ -27,16 +27,18 @@ static inline bool call_is_up(const struct call *call, uint64_t now)
 	return now < call->until;
 }
 
-/* A packet of audio or video, `sent` by this end, or received. */
-static inline void call_packet(struct call *call, bool sent, uint64_t now)
+/* A packet of audio or video, `sent` by this end, or received.  True when a call
+ * begins with it. */
+static inline bool call_packet(struct call *call, bool sent, uint64_t now)
 {
 	tally_add(&call->packets[sent], 1, now);
 	bool up = call_is_up(call, now);
 	if (!up && tally_recent(&call->packets[sent]) < CALL_PACKETS)
-		return;
+		return false;
 	if (!up)
 		call->since = now;
 	call->until = now + CALL_QUIET_US;
+	return !up;
 }
 
 /* Packets per second, of the direction that has more. */

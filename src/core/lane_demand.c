@@ -6,7 +6,8 @@ enum {
 	SECOND = 1000000,
 	BULK_OCTETS = 8192, /* within one to two seconds; less is no matter for voice */
 	BULK_QUIET = 3 * SECOND,
-	DELAYED_ACK = 40000, /* us */
+	RINGING = 3 * SECOND, /* after signalling; the lane stays for longer */
+	DELAYED_ACK = 40000,  /* us */
 	CALL_LANES = 2,
 	BACKOFF_FIRST = 600, /* s */
 	BACKOFF_MAX = 7200,  /* s */
@@ -23,16 +24,20 @@ void lane_demand_limit(struct lane_demand *demand, unsigned limit)
 	demand->limit = limit < 1 ? 1 : limit > LANES_MAX ? LANES_MAX : limit;
 }
 
-void lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
+bool lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
 	bool sent, uint64_t now)
 {
 	if (service == SCHED_AUDIO || service == SCHED_VIDEO) {
-		call_packet(&demand->call, sent, now);
+		return call_packet(&demand->call, sent, now);
 	} else if (service == SCHED_BULK) {
 		tally_add(&demand->bulk, octets, now);
 		if (tally_recent(&demand->bulk) >= BULK_OCTETS)
 			demand->bulk_until = now + BULK_QUIET;
+	} else {
+		demand->signalled_until = now + RINGING;
+		return now < demand->bulk_until && now >= demand->both_until;
 	}
+	return false;
 }
 
 bool lane_demand_has_call(const struct lane_demand *demand, uint64_t now)
@@ -94,7 +99,8 @@ struct lane_wanted lane_demand_wanted(
 			demand->realtime = needed;
 			demand->realtime_until = now + LANE_LINGER_US;
 		}
-		if (lane_demand_has_call(demand, now) && now < demand->bulk_until)
+		bool call = lane_demand_has_call(demand, now) || now < demand->signalled_until;
+		if (call && now < demand->bulk_until)
 			demand->both_until = now + LANE_LINGER_US;
 		wanted.realtime = demand->realtime;
 		wanted.bulk = now < demand->both_until;

@@ -4,6 +4,7 @@
  *     idle, or only signalling       one
  *     a call                         two for realtime
  *     a call and bulk                and one for bulk
+ *     signalling and bulk            one for bulk: a call may begin
  *     a call, and loss is measured   as many as packets are in flight, so that a
  *                                    lost segment delays one packet only, as in
  *                                    UDP:  rate x (round trip + 40 ms), the 40 ms
@@ -38,8 +39,9 @@ struct lane_demand {
 	unsigned fixed; /* 0: auto */
 	unsigned limit; /* of lanes in all */
 	struct call call;
-	struct tally bulk;   /* octets, both ways */
-	uint64_t bulk_until; /* us; 0: never */
+	struct tally bulk;        /* octets, both ways */
+	uint64_t bulk_until;      /* us; 0: never */
+	uint64_t signalled_until; /* us; a call may begin until then */
 	/* Granted, and until when without new need. */
 	unsigned realtime;
 	uint64_t realtime_until, both_until;
@@ -54,8 +56,9 @@ struct lane_demand {
 void lane_demand_init(struct lane_demand *demand, unsigned fixed, unsigned limit);
 void lane_demand_limit(struct lane_demand *demand, unsigned limit);
 
-/* A packet of the tunnel; `sent` by this end, or received. */
-void lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
+/* A packet of the tunnel; `sent` by this end, or received.  True when it is time to
+ * ask lane_demand_wanted(): a call begins, or may be about to beside bulk. */
+bool lane_demand_packet(struct lane_demand *demand, enum sched_class service, uint32_t octets,
 	bool sent, uint64_t now);
 /* A further lane was refused, by the TSCF or by a proxy, while `living` lanes
  * lived; `retry_after` us as told, or 0. */
@@ -65,7 +68,7 @@ void lane_demand_refused(
  * last refusal, that is forgotten. */
 void lane_demand_opened(struct lane_demand *demand, unsigned living);
 
-/* Ask after packets of the first second of a call and then once per second.
+/* Ask when lane_demand_packet() says so, and once per second during a call.
  * `loss`: lane_loss_seen(); `srtt`: the largest smoothed round trip of the lanes
  * that are not for bulk, us. */
 struct lane_wanted lane_demand_wanted(

@@ -396,6 +396,11 @@ static void on_media(struct tunnel *tunnel)
 	client_handle(client, &(struct traversal_event){.kind = TRAVERSAL_EVENT_MEDIA_STARTED});
 }
 
+static void on_lanes(struct tunnel *tunnel)
+{
+	lanes_hurry(tunnel->owner);
+}
+
 static void on_media_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	(void)events;
@@ -475,6 +480,7 @@ static const struct datapath_events datapath_events = {
 	.admit = admit,
 	.control = negotiate_control,
 	.media = on_media,
+	.lanes = on_lanes,
 	.tun_failed = tun_failed,
 };
 

@@ -428,6 +428,13 @@ void lanes_watch(struct client *client)
 	ev_timer_again(client->loop, &lanes->timer);
 }
 
+void lanes_hurry(struct client *client)
+{
+	struct lanes *lanes = &client->lanes;
+	if (client->configured && !client->stopped && lanes->demand.limit > 1)
+		client_set_timer(client->loop, &lanes->timer, 0, clock_now());
+}
+
 void lanes_check(struct client *client)
 {
 	for (unsigned i = 0; i < client->lanes.count; i++)

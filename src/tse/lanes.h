@@ -59,6 +59,8 @@ void lanes_end(struct client *client);
 /* Something happens that may want another number of lanes: looks until nothing
  * does. */
 void lanes_watch(struct client *client);
+/* The same, and looks as soon as the loop turns. */
+void lanes_hurry(struct client *client);
 /* Asks all of them for a sign of life. */
 void lanes_check(struct client *client);
 /* The client's current connection is of no use any more: another lane takes its

@@ -13,7 +13,7 @@ static void test_begins_and_ends(void)
 	uint64_t now = START;
 	CU_ASSERT_FALSE(call_is_up(&call, now));
 	for (unsigned i = 1; i <= 50; i++, now += 20 * MS) {
-		call_packet(&call, true, now);
+		CU_ASSERT_EQUAL(call_packet(&call, true, now), i == CALL_PACKETS);
 		CU_ASSERT_EQUAL(call_is_up(&call, now), i >= CALL_PACKETS);
 	}
 	CU_ASSERT_EQUAL(call.since, START + (CALL_PACKETS - 1) * 20 * MS);

@@ -18,7 +18,7 @@ static void start(unsigned fixed, unsigned limit)
 }
 
 /* So many ms of what is named, in both directions; asked every 100 ms. */
-static void pass(unsigned ms, bool voice, bool bulk)
+static void pass_with(unsigned ms, bool voice, bool bulk, bool signalling)
 {
 	for (unsigned i = 0; i < ms; i += 10, now += 10 * MS) {
 		if (voice && i % 20 == 0) {
@@ -27,11 +27,16 @@ static void pass(unsigned ms, bool voice, bool bulk)
 		}
 		if (bulk)
 			lane_demand_packet(&demand, SCHED_BULK, 1500, false, now);
-		if (i % 1000 == 0)
+		if (signalling && i % 1000 == 0)
 			lane_demand_packet(&demand, SCHED_SIGNALLING, 900, true, now);
 		if (i % 100 == 0)
 			lane_demand_wanted(&demand, loss, RTT, now);
 	}
+}
+
+static void pass(unsigned ms, bool voice, bool bulk)
+{
+	pass_with(ms, voice, bulk, false);
 }
 
 #define WANTED(lanes, for_bulk)                                                       \
@@ -45,14 +50,42 @@ static void test_one(void)
 {
 	start(0, 8);
 	WANTED(1, false);
-	pass(5000, false, false);
+	pass_with(5000, false, false, true);
 	WANTED(1, false);
+	pass(5000, false, false);
 	pass(5000, false, true);
 	WANTED(1, false);
 	loss = true; /* loss without a call is nobody's trouble */
 	pass(5000, false, true);
 	WANTED(1, false);
 	CU_ASSERT_FALSE(lane_demand_has_call(&demand, now));
+}
+
+/* It is said at once that a call begins. */
+static void test_begins(void)
+{
+	start(0, 8);
+	for (unsigned i = 1; i <= 50; i++, now += 20 * MS)
+		CU_ASSERT_EQUAL(lane_demand_packet(&demand, SCHED_AUDIO, 200, i % 2, now),
+			i == 2 * CALL_PACKETS - 1);
+}
+
+/* Signalling beside bulk: a call may begin, and bulk is out of its way by then. */
+static void test_ringing(void)
+{
+	start(0, 8);
+	CU_ASSERT_FALSE(lane_demand_packet(&demand, SCHED_SIGNALLING, 900, true, now));
+	WANTED(1, false);
+	now += 4 * SECOND;
+	pass(1000, false, true);
+	WANTED(1, false);
+	CU_ASSERT_TRUE(lane_demand_packet(&demand, SCHED_SIGNALLING, 900, false, now));
+	WANTED(1, true);
+	CU_ASSERT_FALSE(lane_demand_packet(&demand, SCHED_SIGNALLING, 900, true, now));
+	pass(59000, false, true);
+	WANTED(1, true);
+	pass(8000, false, true);
+	WANTED(1, false);
 }
 
 /* A few small UDP packets (DNS, STUN) are no call. */
@@ -199,6 +232,8 @@ static void test_backoff_is_bounded(void)
 }
 
 static const struct unit_test tests[] = {
+	{"a call begins", test_begins},
+	{"signalling beside bulk", test_ringing},
 	{"one is enough", test_one},
 	{"stray packets", test_stray_packets},
 	{"a call and bulk", test_call_and_bulk},
