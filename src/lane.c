@@ -119,6 +119,9 @@ static bool receive_once(struct lane *lane)
 
 static void receive(struct lane *lane)
 {
+	if (lane->quiet)
+		lane_tcp_wake_for(lane->fd, 1);
+	lane->quiet = false;
 	for (int reads = 0; reads < LANE_READS; reads++)
 		if (!receive_once(lane))
 			break;
@@ -187,10 +190,14 @@ static void on_readable(struct ev_loop *loop, struct ev_io *watcher, int events)
 	(void)loop;
 	(void)events;
 	struct lane *lane = watcher->data;
-	if (lane->state == LANE_HANDSHAKE)
+	if (lane->state == LANE_HANDSHAKE) {
 		continue_handshake(lane);
-	else
-		receive(lane);
+		return;
+	}
+	lane->late = lane->quiet;
+	lane->found = 0;
+	receive(lane);
+	lane->late = false;
 }
 
 static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -205,6 +212,33 @@ static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int events)
 	lane_flush(lane);
 	if (lane_is_ready(lane))
 		lane->events->writable(lane);
+}
+
+/* --- quiet lanes ---------------------------------------------------------- */
+
+bool lane_be_quiet(struct lane *lane, size_t octets)
+{
+	/* Of an envelope or record that has begun, the rest may be that small. */
+	if (lane->state != LANE_OPEN || lane->partial_length || tls_has_more(lane->tls))
+		return false;
+	lane_tcp_wake_for(lane->fd, tls_record_size(lane->tls, octets) + 1);
+	lane->quiet = true;
+	return true;
+}
+
+void lane_find(struct lane *lane, uint64_t sent)
+{
+	/* Sharp to a tick of the kernel; the round trip of its TCP is sharper, but
+	 * where there is a proxy not that of the tunnel. */
+	enum { TICK = 10000 };
+	if (!lane->quiet)
+		return;
+	lane->found = lane_tcp_last_came(&lane->tcp, lane->fd, clock_now());
+	if (lane->found && lane->found < sent + lane->tcp.rtt + TICK)
+		lane->found = sent + lane->tcp.rtt;
+	lane->late = true;
+	receive(lane);
+	lane->late = false;
 }
 
 /* --- sending ------------------------------------------------------------- */

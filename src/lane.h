@@ -75,6 +75,9 @@ struct lane {
 	void *owner;
 	struct lane_scratch *scratch; /* borrowed, shared by the thread's lanes */
 	struct handshake_place place;
+	bool quiet;       /* little wakes nobody up; until the next read */
+	bool late;        /* what is read now may have waited in a quiet lane, */
+	uint64_t found;   /* since about then, us; 0: not known */
 	uint8_t *partial; /* an envelope that has not come whole */
 	size_t partial_length;
 };
@@ -105,6 +108,20 @@ static inline uint64_t lane_now(const struct lane *lane)
 {
 	return lane->scratch->now;
 }
+
+/* The same, sharp enough for a round trip; 0 when it has waited and nobody knows how
+ * long. */
+static inline uint64_t lane_came(const struct lane *lane)
+{
+	return lane->late ? lane->found : lane->scratch->now;
+}
+
+/* Until something is read, one record with so many octets, or fewer, wakes nobody
+ * up: lane_find reads it.  An idle tunnel's keep-alive answers are smaller than any
+ * packet.  False where it would not be safe now. */
+bool lane_be_quiet(struct lane *lane, size_t octets);
+/* Reads what a quiet lane has, perhaps the answer to what was sent at `sent`, us. */
+void lane_find(struct lane *lane, uint64_t sent);
 
 /* True when it would send at once: open, and nothing encrypted still waits. */
 static inline bool lane_is_ready(const struct lane *lane)

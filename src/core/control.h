@@ -22,10 +22,14 @@ enum {
 	CONTROL_MAGIC = 0x5453,
 	CONTROL_HEADER = 6,
 	CONTROL_VERSION = 1,
-	CONTROL_INSTANCE = 16,   /* octets of an instance id */
-	CONTROL_TOKEN_MAX = 64,  /* octets of a resume token or join key */
-	CONTROL_TEXT_MAX = 256,  /* octets of any text */
-	CONTROL_ROUTES_MAX = 64, /* IMS routes, both families together */
+	CONTROL_INSTANCE = 16,  /* octets of an instance id */
+	CONTROL_TOKEN_MAX = 64, /* octets of a resume token or join key */
+	CONTROL_TEXT_MAX = 256, /* octets of any text */
+	/* Octets of a Keep-alive Request with a timestamp, and of its Response, each with
+	 * the header of its envelope; any IP packet has more. */
+	CONTROL_KEEPALIVE_LENGTH = 21,
+	CONTROL_KEEPALIVE_BARE = 9, /* and without one */
+	CONTROL_ROUTES_MAX = 64,    /* IMS routes, both families together */
 	CONTROL_PCSCF_MAX = 16,
 	CONTROL_DNS_MAX = 8,
 	CONTROL_DOMAINS_MAX = 16,

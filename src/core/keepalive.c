@@ -27,8 +27,9 @@ uint64_t keepalive_due(const struct keepalive *keepalive)
 		return 0;
 	if (keepalive->interval == 0 && keepalive->unanswered == 0)
 		return UINT64_MAX;
+	bool again = keepalive->unanswered && !keepalive->quiet;
 	uint64_t start = keepalive->unanswered ? keepalive->asked : keepalive->heard;
-	uint64_t wait = keepalive->unanswered ? KEEPALIVE_RETRY_US : keepalive->interval;
+	uint64_t wait = again ? KEEPALIVE_RETRY_US : keepalive->interval;
 	return start <= UINT64_MAX - wait ? start + wait : UINT64_MAX;
 }
 
@@ -38,6 +39,9 @@ enum keepalive_action keepalive_poll(struct keepalive *keepalive, uint64_t now)
 	if (due == UINT64_MAX || now < due)
 		return KEEPALIVE_WAIT;
 	keepalive->hurried = false;
+	if (keepalive->quiet && keepalive->unanswered)
+		keepalive->unanswered += (unsigned)((now - keepalive->asked) / KEEPALIVE_RETRY_US);
+	keepalive->quiet = false;
 	if (keepalive->unanswered > KEEPALIVE_TRIES)
 		return KEEPALIVE_DEAD;
 	keepalive->asked = now;
@@ -51,7 +55,12 @@ enum keepalive_action keepalive_poll(struct keepalive *keepalive, uint64_t now)
 
 void keepalive_hurry(struct keepalive *keepalive)
 {
-	keepalive->hurried = keepalive->unanswered == 0;
+	keepalive->hurried = keepalive->unanswered == 0 || keepalive->quiet;
+}
+
+void keepalive_be_quiet(struct keepalive *keepalive)
+{
+	keepalive->quiet = keepalive->interval > 0;
 }
 
 void keepalive_heard(struct keepalive *keepalive, uint64_t now)
@@ -60,16 +69,24 @@ void keepalive_heard(struct keepalive *keepalive, uint64_t now)
 	keepalive->unanswered = 0;
 }
 
-bool keepalive_answered(struct keepalive *keepalive, uint16_t transaction, uint64_t now)
+bool keepalive_answered(struct keepalive *keepalive, uint16_t transaction, uint64_t came)
 {
-	keepalive_heard(keepalive, now);
+	keepalive->unanswered = 0;
+	if (came > keepalive->heard)
+		keepalive->heard = came;
 	/* Answers come in the order of their requests: this one closes its own
 	 * and those before it. */
 	unsigned behind = (uint16_t)(keepalive->transaction - transaction);
 	if (behind >= keepalive->open)
 		return false;
 	keepalive->open = behind;
-	if (behind == 0)
-		keepalive->rtt = now > keepalive->asked ? now - keepalive->asked : 0;
+	if (behind > 0)
+		return true;
+	if (came)
+		keepalive->rtt = came > keepalive->asked ? came - keepalive->asked : 0;
+	/* It was there for as long as the question is old, or nearly: the next one is
+	 * due an interval after this one. */
+	if (keepalive->quiet)
+		keepalive->heard = keepalive->asked;
 	return true;
 }

@@ -92,6 +92,7 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 	tcp->unacked = (uint32_t)(sent - acknowledged);
 	tcp->unsent = info.tcpi_notsent_bytes;
 	tcp->rtt = info.tcpi_rtt;
+	tcp->silence = info.tcpi_last_data_recv;
 	tcp->min_rtt = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt;
 	tcp->delivery_rate = info.tcpi_delivery_rate;
 	tcp->rate_is_floor = info.tcpi_delivery_rate_app_limited;
@@ -100,6 +101,17 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 	tcp->segments_come = info.tcpi_data_segs_in;
 	tcp->came_out_of_turn = info.tcpi_rcv_ooopack;
 	return true;
+}
+
+uint64_t lane_tcp_last_came(struct lane_tcp *tcp, int fd, uint64_t now)
+{
+	return lane_tcp_read(tcp, fd, now) ? now - (uint64_t)tcp->silence * 1000 : 0;
+}
+
+void lane_tcp_wake_for(int fd, size_t octets)
+{
+	int least = (int)octets;
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
 void lane_tcp_be_patient(int fd, bool patient)

@@ -9,6 +9,7 @@
 #define TSCF_IO_LANE_TCP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -29,6 +30,7 @@ struct lane_tcp {
 	uint64_t read_at;          /* us, monotonic; 0: never */
 	uint32_t rtt;              /* us, smoothed; 0: not known */
 	uint32_t min_rtt;          /* us, of the last minutes; 0: not known */
+	uint32_t silence;          /* ms, since the peer's last octets came */
 	uint32_t unacked;          /* octets sent and not acknowledged */
 	uint32_t unsent;           /* octets that the kernel holds and has never sent */
 	uint32_t unsent_limit;     /* octets, TCP_NOTSENT_LOWAT as last set */
@@ -52,6 +54,11 @@ void lane_tcp_keep_alive(int fd, unsigned seconds);
 /* Reads the kernel's knowledge, one system call; false (and nothing changed)
  * when it tells nothing. */
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now);
+/* When the last octets of the peer came, us, to a tick of the kernel (10 ms at most)
+ * sharp; reads *tcp for that.  0: not known. */
+uint64_t lane_tcp_last_came(struct lane_tcp *tcp, int fd, uint64_t now);
+/* Fewer octets than these do not make the socket readable (its end does). */
+void lane_tcp_wake_for(int fd, size_t octets);
 /* While the network carries nothing: a thin stream is sent again six times at even
  * distances before these grow, and so it covers more of an outage when they are
  * longer.  Off again, a loss is repaired sooner. */

@@ -294,6 +294,12 @@ enum tls_failure tls_failure(const struct tls *tls)
 	return tls->failure;
 }
 
+size_t tls_record_size(const struct tls *tls, size_t length)
+{
+	int size = wolfSSL_GetOutputSize(tls->wolf, (int)length);
+	return size > 0 ? (size_t)size : length;
+}
+
 const char *tls_version(const struct tls *tls)
 {
 	return wolfSSL_get_version(tls->wolf);

@@ -137,6 +137,8 @@ size_t tls_unsent(const struct tls *tls);
 const char *tls_reason(const struct tls *tls);
 enum tls_failure tls_failure(const struct tls *tls);
 
+/* Octets of the record that so many octets of plaintext become. */
+size_t tls_record_size(const struct tls *tls, size_t length);
 const char *tls_version(const struct tls *tls); /* "TLSv1.3" */
 const char *tls_cipher(const struct tls *tls);  /* "TLS_AES_128_GCM_SHA256" */
 bool tls_resumed(const struct tls *tls);

@@ -422,7 +422,7 @@ void answer_control(struct session_lane *at, const uint8_t *payload, size_t leng
 		answer_keepalive(at, &message);
 		return;
 	case CONTROL_KEEPALIVE_RESPONSE:
-		if (!keepalive_answered(&at->keepalive, message.transaction, clock_now()))
+		if (!keepalive_answered(&at->keepalive, message.transaction, lane_came(&at->lane)))
 			break;
 		counter_add(counters, COUNTER_KEEPALIVES_ANSWERED, 1);
 		return;

@@ -167,14 +167,28 @@ static void ask_alive(struct session_lane *at)
 	tunnel_control_on(tunnel, &at->lane, &message);
 }
 
+/* See tse: an idle tunnel wakes us up to ask, not for the answer. */
+static void be_quiet(struct session_lane *at)
+{
+	const struct session *session = at->session;
+	bool idle = session->worker->settings->config.refresher != REFRESHER_TSE &&
+		    session->lane_count == 1 && at->keepalive.unanswered == 1;
+	if (idle && lane_be_quiet(&at->lane, CONTROL_KEEPALIVE_BARE))
+		keepalive_be_quiet(&at->keepalive);
+}
+
 static void keep_alive(struct session_lane *at)
 {
 	uint64_t now = clock_now();
+	lane_find(&at->lane, at->keepalive.asked);
+	if (at->lane.state != LANE_OPEN)
+		return;
 	lane_trim(&at->lane);
 	switch (keepalive_poll(&at->keepalive, now)) {
 	case KEEPALIVE_WAIT:
 		break;
 	case KEEPALIVE_SEND:
+		be_quiet(at);
 		ask_alive(at);
 		break;
 	case KEEPALIVE_DEAD:

@@ -261,6 +261,10 @@ void client_check_tunnel(struct client *client)
 {
 	if (!client_is_up(client))
 		return;
+	/* What has come already says nothing about now. */
+	lane_find(&client->current->lane, client->keepalive.asked);
+	if (!client_is_up(client))
+		return;
 	client->checking = true;
 	if (client->tunnel.plain) {
 		plain_check(client);
@@ -282,6 +286,17 @@ void client_alive(struct client *client)
 	client->checking = false;
 }
 
+/* Nobody need wake up for the answer: an idle tunnel wakes us up once in an interval,
+ * to ask, and to look whether the last question was answered. */
+static void be_quiet(struct client *client)
+{
+	bool idle = client_is_up(client) && !client->checking && !client->media &&
+		    client->lanes.count == 0 && !client->move.next &&
+		    client->keepalive.unanswered == 1;
+	if (idle && lane_be_quiet(&client->current->lane, CONTROL_KEEPALIVE_LENGTH))
+		keepalive_be_quiet(&client->keepalive);
+}
+
 static void on_keepalive_timer(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	(void)loop;
@@ -293,11 +308,15 @@ static void on_keepalive_timer(struct ev_loop *loop, struct ev_timer *watcher, i
 		ev_timer_stop(loop, watcher);
 		return;
 	}
+	lane_find(&client->current->lane, client->keepalive.asked);
+	if (!ev_is_active(watcher))
+		return; /* it read that the tunnel is over */
 	lane_trim(&client->current->lane);
 	switch (keepalive_poll(&client->keepalive, now)) {
 	case KEEPALIVE_WAIT:
 		break;
 	case KEEPALIVE_SEND:
+		be_quiet(client);
 		negotiate_keepalive(client, &client->current->lane, client->keepalive.transaction);
 		break;
 	case KEEPALIVE_DEAD:

@@ -267,11 +267,11 @@ static void on_keepalive_response(
 {
 	struct keepalive *of_lane = lanes_keepalive(client, lane);
 	if (of_lane) {
-		keepalive_answered(of_lane, message->transaction, clock_now());
+		keepalive_answered(of_lane, message->transaction, lane_came(lane));
 		counter_add(&client->tunnel.counters, COUNTER_KEEPALIVES_ANSWERED, 1);
 		return;
 	}
-	if (!keepalive_answered(&client->keepalive, message->transaction, clock_now())) {
+	if (!keepalive_answered(&client->keepalive, message->transaction, lane_came(lane))) {
 		counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 		return;
 	}
@@ -292,6 +292,10 @@ static void answer_keepalive(
 		.raw = request->raw,
 	};
 	tunnel_control_on(&client->tunnel, lane, &message);
+	/* Nothing to do until it is late with the next one. */
+	if (client_is_up(client))
+		client_set_timer(client->loop, &client->keepalive_timer,
+			keepalive_due(&client->keepalive), clock_now());
 }
 
 /* With 0 we may come back at once, with "shutting down" when it has had a

@@ -258,6 +258,9 @@ static void visit(const struct row *row, bool must_offer_certificate)
 	if (result == TLS_OK && row->version) {
 		CU_ASSERT_STRING_EQUAL(tls_version(tls), row->version);
 		CU_ASSERT_STRING_EQUAL(tls_cipher(tls), row->cipher);
+		CU_ASSERT_EQUAL(
+			tls_write(tls, (const uint8_t *)"twenty-one characters", 21), TLS_OK);
+		CU_ASSERT_EQUAL(tls_unsent(tls), tls_record_size(tls, 21));
 		CU_ASSERT_TRUE(write_all(tls, fd, MESSAGE, 'u'));
 		CU_ASSERT_EQUAL(write(process.in, "dddddddddd", 10), 10);
 		CU_ASSERT_TRUE(read_all(tls, fd, 10, 'd'));

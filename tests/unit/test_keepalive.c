@@ -117,6 +117,68 @@ static void test_answers_to_repeats(void)
 	CU_ASSERT_EQUAL(keepalive.rtt, SECOND);
 }
 
+/* Asked every 45 s, the answer found with the next question, whenever it came. */
+static void test_quiet(void)
+{
+	struct keepalive keepalive = begin(0);
+	uint64_t now = INTERVAL;
+	for (int i = 0; i < 10; i++, now += INTERVAL) {
+		CU_ASSERT_EQUAL(keepalive_due(&keepalive), now);
+		CU_ASSERT_EQUAL(keepalive_poll(&keepalive, now), KEEPALIVE_SEND);
+		CU_ASSERT_EQUAL(keepalive.unanswered, 1);
+		keepalive_be_quiet(&keepalive);
+		CU_ASSERT_EQUAL(keepalive_due(&keepalive), now + INTERVAL);
+		CU_ASSERT_EQUAL(keepalive_poll(&keepalive, now + INTERVAL - 1), KEEPALIVE_WAIT);
+		keepalive_heard(&keepalive, now + INTERVAL);
+		CU_ASSERT_TRUE(keepalive_answered(
+			&keepalive, keepalive.transaction, i % 2 ? 0 : now + 70));
+		CU_ASSERT_EQUAL(keepalive.rtt, 70);
+	}
+	/* A packet meanwhile puts the next one off, as ever. */
+	CU_ASSERT_EQUAL(keepalive_poll(&keepalive, now), KEEPALIVE_SEND);
+	keepalive_be_quiet(&keepalive);
+	CU_ASSERT_TRUE(keepalive_answered(&keepalive, keepalive.transaction, 0));
+	keepalive_heard(&keepalive, now + SECOND);
+	CU_ASSERT_EQUAL(keepalive_due(&keepalive), now + SECOND + INTERVAL);
+}
+
+/* Dead two intervals after the last sign of life, or as soon as four questions can
+ * tell; what is urgent does not wait for a quiet one. */
+static void test_quiet_and_silent(void)
+{
+	static const struct {
+		uint64_t interval, dead;
+	} cases[] = {{45, 90}, {20, 40}, {10, 25}, {2, 19}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct keepalive keepalive;
+		uint64_t now;
+		enum keepalive_action action;
+		keepalive_init(&keepalive, cases[i].interval * SECOND, 0, 0);
+		do {
+			now = keepalive_due(&keepalive);
+			action = keepalive_poll(&keepalive, now);
+			if (keepalive.unanswered == 1)
+				keepalive_be_quiet(&keepalive);
+		} while (action == KEEPALIVE_SEND);
+		CU_ASSERT_EQUAL(action, KEEPALIVE_DEAD);
+		CU_ASSERT_EQUAL(now, cases[i].dead * SECOND);
+	}
+	struct keepalive keepalive = begin(0);
+	CU_ASSERT_EQUAL(keepalive_poll(&keepalive, INTERVAL), KEEPALIVE_SEND);
+	keepalive_be_quiet(&keepalive);
+	keepalive_hurry(&keepalive);
+	CU_ASSERT_EQUAL(keepalive_poll(&keepalive, INTERVAL + SECOND), KEEPALIVE_SEND);
+	CU_ASSERT_EQUAL(keepalive_due(&keepalive), INTERVAL + SECOND + KEEPALIVE_RETRY_US);
+}
+
+/* Another interval counts from the same sign of life. */
+static void test_other_interval(void)
+{
+	struct keepalive keepalive = begin(7);
+	keepalive_set_interval(&keepalive, 20 * (uint64_t)SECOND, 0);
+	CU_ASSERT_EQUAL(keepalive_due(&keepalive), 7 + 20 * (uint64_t)SECOND);
+}
+
 /* A peer that sends, but never answers, is alive for ever; at most one
  * series of its answers is waited for. */
 static void test_mute_but_alive(void)
@@ -179,6 +241,9 @@ static const struct unit_test tests[] = {
 	{"a sign of life between repeats", test_heard_between_repeats},
 	{"an answer counts once", test_answer},
 	{"answers to repeats come in order", test_answers_to_repeats},
+	{"a quiet request", test_quiet},
+	{"a quiet request, and silence", test_quiet_and_silent},
+	{"another interval", test_other_interval},
 	{"mute but alive", test_mute_but_alive},
 	{"hurried by an event", test_hurry},
 	{"the transaction wraps", test_transaction_wraps},
