@@ -7,7 +7,7 @@
 #    tscf    tscfd   192.0.2.10   pool 10.64.0.0/16, fd64:64:64::/48
 #    tscf2   spare   192.0.3.10   the same pool
 #
-#   The core sends what is for the pool to the one, which has a route of its own
+#   The core sends what is for the pool to the one that will drain, which has a route of its own
 #   to the other one; the kernel takes that when tscf0 is no more.
 #
 #               access ------------ tscf ------- core
@@ -161,7 +161,22 @@ ip -n "$LAB_TAG-tscf" route delete "$LAB_POOL6" metric 5000
 ip -n "$LAB_TAG-core" route add "$LAB_POOL4" via 10.97.0.1
 ip -n "$LAB_TAG-core" route add "$LAB_POOL6" via fd97::1
 backup_route tscf2 10.98.0.1 fd98::1
+
+# It starts with what the other one knows, so a newcomer cannot get what alice has,
+# and her token is good.
+rm "$LAB_DIR/tscfd.leases"*
+for file in "$LAB_DIR/spare.leases"*; do
+	cp -p "$file" "${file/spare/tscfd}"
+done
 start_in tscf tscfd
+check "it knows the other one's leases" \
+	in_log tscfd 'tscfd.leases: 1 leases, of which 1 may be resumed'
+in_ns ue "$peer" client --profile "$LAB_DIR/bob.conf" --host "$LAB_TSCF4" --wait 1 unknown \
+	>"$LAB_DIR/bob.log" 2>&1 || true
+check "a newcomer has come" in_log tscfd 'bob from .* has'
+refuse "and has not got alice's address" in_log tscfd 'bob from .* has 10\.64\.0\.2/'
 hand_over tscf2 "$spare4" spare "$LAB_TSCF4" tscfd
+is "$(grep -c 'a new tunnel with the old addresses' "$LAB_DIR/tse.log")" 1 \
+	"the first time she was granted what she wished for, the second time her token was good"
 refuse "the tunnel was never lost" in_log tse 'tunnel lost'
 tap_done

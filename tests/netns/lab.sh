@@ -386,9 +386,10 @@ lab_capture_count() {
 	tcpdump -n -r "$LAB_DIR/capture.pcap" "${1:-}" 2>/dev/null | wc -l
 }
 
-# Prints every packet that is neither the tunnel nor local housekeeping.
+# lab_capture_leaks [FILTER]: prints every packet that is neither the tunnel nor local
+# housekeeping.
 lab_capture_leaks() {
-	tcpdump -n -r "$LAB_DIR/capture.pcap" "not ($LAB_CAPTURE_EXPECTED)" 2>/dev/null
+	tcpdump -n -r "$LAB_DIR/capture.pcap" "not ($LAB_CAPTURE_EXPECTED)${1:+ and ($1)}" 2>/dev/null
 }
 
 # ----------------------------------------------------------------- tunnel

@@ -13,6 +13,9 @@ cd "$(dirname "$0")"
 . ./lab.sh
 
 readonly media_port=40000
+# What comes is no leak of this host: to a connection that an app had before the tunnel
+# was up, and that tse closed, the P-CSCF sends FIN again and again.
+readonly sent="not (src net $LAB_IMS4 or src net $LAB_IMS6)"
 
 [ -z "$(lab_missing)" ] || tap_skip_all "$(lab_missing | head -n 1)"
 tap_begin lab_down
@@ -75,12 +78,12 @@ apps_get_through() {
 # no_leak DESCRIPTION: nothing up to now, and the watch goes on in a new file.
 no_leak() {
 	lab_capture_stop
-	is "$(lab_capture_leaks | head -n 5)" "" "$1: nothing of it is on the wire"
+	is "$(lab_capture_leaks "$sent" | head -n 5)" "" "$1: nothing of it is on the wire"
 	lab_capture_start
 }
 
 ims_packets() {
-	lab_capture_count "(net $LAB_IMS4 or net $LAB_IMS6) and $1"
+	lab_capture_count "(dst net $LAB_IMS4 or dst net $LAB_IMS6) and $1"
 }
 
 test_up() {
@@ -175,8 +178,7 @@ test_deliberate_leak() {
 	at_least "$(ims_packets 'ip and udp')" 20 "this leak of UDP is seen"
 	at_least "$(ims_packets 'ip and tcp')" 1 "and of TCP"
 	is "$(ims_packets ip6)" 0 "IPv6 still does not leak"
-	diag "$(tcpdump -n -r "$LAB_DIR/capture.pcap" ip6 2>/dev/null | head -n 8)"
-	at_least "$(lab_capture_leaks | wc -l)" 20 "and counts as a leak"
+	at_least "$(lab_capture_leaks "$sent" | wc -l)" 20 "and counts as a leak"
 	lab_capture_start
 	ip -n "$LAB_TAG-ue" -6 rule delete priority 24322
 	apps_see .udp.sent 80 "the IPv6 rule removed, too"
