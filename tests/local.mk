@@ -71,6 +71,7 @@ dist_check_SCRIPTS = \
 	tests/netns/drain.sh \
 	tests/netns/families.sh \
 	tests/netns/firewall.sh \
+	tests/netns/frail.sh \
 	tests/netns/handover.sh \
 	tests/netns/hostile.sh \
 	tests/netns/identities.sh \

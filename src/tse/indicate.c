@@ -308,6 +308,7 @@ json_t *indicate_status(const struct client *client)
 	const struct traversal_finding *finding = &client->traversal.finding;
 	json_object_set_new(status, "steps", steps_json(client));
 	json_object_set_new(status, "lanes", lanes_json(client));
+	json_object_set_new(status, "keepalive_s", json_real((double)grant->keepalive / 1e6));
 	/* Who only looks at the network has no tunnel to tell of. */
 	if (client->tun)
 		json_object_set_new(status, "realtime", realtime_json(&client->tunnel));
