@@ -169,17 +169,26 @@ bool netlink_has_strict_source(const char *name)
 	return says_one("all") || says_one(name);
 }
 
-int netlink_ignore_linkdown6(const char *name)
+static int set_conf6(const char *name, const char *what, char value)
 {
 	char path[96];
-	snprintf(
-		path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/ignore_routes_with_linkdown", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name, what);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int result = write(fd, "1", 1) == 1 ? 0 : -errno;
+	int result = write(fd, &value, 1) == 1 ? 0 : -errno;
 	close(fd);
 	return result;
+}
+
+int netlink_ignore_linkdown6(const char *name)
+{
+	return set_conf6(name, "ignore_routes_with_linkdown", '1');
+}
+
+int netlink_enable_ipv6(const char *name)
+{
+	return set_conf6(name, "disable_ipv6", '0');
 }
 
 static bool parse_address(struct nlmsghdr *header, const void *filter, void *item)

@@ -70,9 +70,11 @@ struct netlink_settings {
  * LLMNR, mDNS and their like do not send the names they look for through it. */
 int netlink_link_configure(struct netlink *netlink, unsigned index,
 	const struct netlink_settings *settings, struct reason *why);
-/* The IPv6 half of ignore_linkdown: a file in /proc/sys, which only root may
- * write, and not in most containers.  0 or -errno. */
+/* The IPv6 half of ignore_linkdown: a file in /proc/sys, which takes
+ * CAP_NET_ADMIN, and is read-only in most containers.  0 or -errno. */
 int netlink_ignore_linkdown6(const char *name);
+/* Undoes net.ipv6.conf.NAME.disable_ipv6, the same way. */
+int netlink_enable_ipv6(const char *name);
 
 /* Whether the host drops IPv4 packets whose source is not routed back through
  * the interface they came on (rp_filter = 1), for that interface. */

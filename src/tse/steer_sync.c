@@ -176,6 +176,11 @@ static int sync_addresses(struct steer *steer, struct reason *why)
 	int changes = 0;
 	for (size_t i = 0; i < VERSIONS && result >= 0; i++) {
 		result = sync_address(steer, versions[i], present, count, why);
+		/* It was there: somebody has turned IPv6 off since, as NetworkManager
+		 * does with what it is told to disconnect. */
+		if (versions[i] == 6 && result == -EACCES && steer->held[1].address.version == 6 &&
+			netlink_enable_ipv6(steer->tun->name) == 0)
+			result = sync_address(steer, versions[i], present, count, why);
 		if (versions[i] == 6 && (result == -EACCES || result == -EAFNOSUPPORT)) {
 			steer->ipv6_disabled = true;
 			result = 0;
