@@ -67,6 +67,7 @@ dist_check_SCRIPTS = \
 	tests/netns/bench.sh \
 	tests/netns/call.sh \
 	tests/netns/certificates.sh \
+	tests/netns/coexist.sh \
 	tests/netns/dns.sh \
 	tests/netns/drain.sh \
 	tests/netns/families.sh \
