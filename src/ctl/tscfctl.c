@@ -265,24 +265,14 @@ static void put_cell(const char *text, size_t width, bool last)
 	printf("%s%*s", text, last ? 0 : (int)(width - width_of(text)) + 2, "");
 }
 
-/* Under its tunnel's line, when there are several. */
-static void print_lanes(const json_t *lanes)
+/* What stands under a tunnel's line: its lanes, when there are several, and its
+ * call, while it has one. */
+static void print_details(const json_t *session)
 {
-	size_t index;
-	const json_t *lane;
-	if (json_array_size(lanes) < 2)
-		return;
-	json_array_foreach(lanes, index, lane)
-	{
-		char *text = words_lane(lane);
-		words_row(index ? "" : "lanes", "%s", text);
-		free(text);
-	}
-}
-
-/* The same, while it has a call. */
-static void print_call(const json_t *realtime)
-{
+	const json_t *lanes = json_object_get(session, "lanes");
+	const json_t *realtime = json_object_get(session, "realtime");
+	if (json_array_size(lanes) > 1)
+		words_lanes(lanes);
 	if (json_is_true(json_object_get(realtime, "call")))
 		words_realtime(realtime);
 }
@@ -314,9 +304,7 @@ static void print_sessions(const json_t *answer)
 		if (!last)
 			continue;
 		putchar('\n');
-		const json_t *session = json_array_get(sessions, i / COLUMNS);
-		print_lanes(json_object_get(session, "lanes"));
-		print_call(json_object_get(session, "realtime"));
+		print_details(json_array_get(sessions, i / COLUMNS));
 	}
 	free(cells);
 }

@@ -191,18 +191,6 @@ static void print_network(const json_t *answer)
 	words_row("IMS security", "%s", member_text(answer, "ims_security"));
 }
 
-static void print_lanes(const json_t *answer)
-{
-	size_t index;
-	const json_t *lane;
-	json_array_foreach(json_object_get(answer, "lanes"), index, lane)
-	{
-		char *text = words_lane(lane);
-		words_row(index ? "" : "lanes", "%s", text);
-		free(text);
-	}
-}
-
 static void print_counters(const json_t *answer)
 {
 	char text[WORDS_MAX];
@@ -211,7 +199,7 @@ static void print_counters(const json_t *answer)
 	double rtt = json_number_value(json_object_get(answer, "rtt_ms"));
 	if (rtt > 0)
 		words_row("round trip", "%s", words_milliseconds(rtt, text));
-	print_lanes(answer);
+	words_lanes(json_object_get(answer, "lanes"));
 	words_traffic("sent", counters, "packets_up", "octets_up");
 	words_traffic("received", counters, "packets_down", "octets_down");
 	if (member_count(queue, "packets"))
@@ -308,12 +296,11 @@ static enum ctl_status run_monitor(const struct options *options, const char *pa
 	return status;
 }
 
-/* A request whose answer is only whether it was accepted. */
-static enum ctl_status run_plain(
-	const struct options *options, const char *path, const char *command)
+/* Takes a request whose answer is only whether it was accepted. */
+static enum ctl_status run_plain(const struct options *options, const char *path, json_t *request)
 {
 	enum ctl_status status;
-	json_t *answer = ctl_ask_at(path, json_pack("{s:s}", "cmd", command), &status);
+	json_t *answer = ctl_ask_at(path, request, &status);
 	if (answer && options->json)
 		ctl_print_json(answer);
 	json_decref(answer);
@@ -322,19 +309,18 @@ static enum ctl_status run_plain(
 
 static enum ctl_status run_kick(const struct options *options, const char *path)
 {
-	return run_plain(options, path, "kick");
+	return run_plain(options, path, json_pack("{s:s}", "cmd", "kick"));
+}
+
+static enum ctl_status run_down(const struct options *options, const char *path)
+{
+	return run_plain(options, path, json_pack("{s:s}", "cmd", "release"));
 }
 
 static enum ctl_status run_report(const struct options *options, const char *path)
 {
-	enum ctl_status status;
-	json_t *answer = ctl_ask_at(path,
-		json_pack("{s:s, s:s}", "cmd", "report", "registration", options->argument),
-		&status);
-	if (answer && options->json)
-		ctl_print_json(answer);
-	json_decref(answer);
-	return status;
+	return run_plain(options, path,
+		json_pack("{s:s, s:s}", "cmd", "report", "registration", options->argument));
 }
 
 /* tse does it, in a process of its own: a daemon need not run, and one that
@@ -359,11 +345,6 @@ static enum ctl_status run_probe(const struct options *options)
 	execv("/usr/sbin/tse", (char *const *)arguments);
 	ctl_complain("cannot start tse: %s", strerror(errno));
 	return CTL_ERROR;
-}
-
-static enum ctl_status run_down(const struct options *options, const char *path)
-{
-	return run_plain(options, path, "release");
 }
 
 /* --- command line -------------------------------------------------------- */
@@ -425,15 +406,18 @@ int main(int argc, char **argv)
 	int early = read_options(argc, argv, &options);
 	if (early >= 0)
 		return ctl_finish((enum ctl_status)early);
-	int command = optind < argc ? ctl_find_command(commands, argv[optind]) : 0;
+	if (optind == argc) {
+		ctl_complain("which command? status, monitor, kick, report, probe or down; "
+			     "see --help");
+		return CTL_USAGE;
+	}
+	int command = ctl_find_command(commands, argv[optind]);
 	if (command < 0) /* it has said so */
 		return CTL_USAGE;
-	if (argc - optind != (command == COMMAND_REPORT ? 2 : 1)) {
-		ctl_complain(
-			command == COMMAND_REPORT
-				? "report what? report ok, or report failed"
-				: "which command? status, monitor, kick, report, probe or down; "
-				  "see --help");
+	int wanted = command == COMMAND_REPORT ? 1 : 0;
+	if (argc - optind - 1 != wanted) {
+		ctl_complain("%s takes %s", commands[command],
+			wanted ? "one argument: ok, or failed" : "no argument");
 		return CTL_USAGE;
 	}
 	options.argument = argv[optind + 1];

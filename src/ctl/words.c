@@ -191,18 +191,23 @@ void words_traffic(
 		words_octets(member_count(counters, octets_key), octets));
 }
 
-char *words_lane(const json_t *lane)
+static void words_lane(const char *label, const json_t *lane)
 {
-	char rtt[WORDS_MAX], unacked[WORDS_MAX], resent[WORDS_MAX], sent[WORDS_MAX], *text;
+	char rtt[WORDS_MAX], unacked[WORDS_MAX], resent[WORDS_MAX], sent[WORDS_MAX];
 	const char *outer = member_text(lane, "outer");
-	if (asprintf(&text, "%s, %s%s, round trip %s, %s unacknowledged, %s of %s segments resent",
-		    member_text(lane, "class"), strchr(outer, ':') ? "" : "port ", outer,
-		    words_milliseconds(json_number_value(json_object_get(lane, "rtt_ms")), rtt),
-		    words_octets(member_count(lane, "unacked"), unacked),
-		    words_count(member_count(lane, "retransmits"), resent),
-		    words_count(member_count(lane, "segments"), sent)) < 0)
-		abort();
-	return text;
+	words_row(label, "%s, %s%s, round trip %s, %s unacknowledged, %s of %s segments resent",
+		member_text(lane, "class"), strchr(outer, ':') ? "" : "port ", outer,
+		words_milliseconds(json_number_value(json_object_get(lane, "rtt_ms")), rtt),
+		words_octets(member_count(lane, "unacked"), unacked),
+		words_count(member_count(lane, "retransmits"), resent),
+		words_count(member_count(lane, "segments"), sent));
+}
+
+void words_lanes(const json_t *lanes)
+{
+	size_t index;
+	const json_t *lane;
+	json_array_foreach(lanes, index, lane) words_lane(index ? "" : "lanes", lane);
 }
 
 static void words_call(const json_t *realtime)

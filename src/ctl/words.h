@@ -36,9 +36,8 @@ void words_traffic(
 	const char *label, const json_t *counters, const char *packets_key, const char *octets_key);
 /* Rows for what was dropped: each counter that is not zero, with its meaning. */
 void words_drops(const json_t *counters);
-/* What a lane (a member of "lanes") is and how it does, in words; owned by the
- * caller. */
-char *words_lane(const json_t *lane);
+/* A row for each of "lanes": what it is and how it does. */
+void words_lanes(const json_t *lanes);
 /* Rows for what "realtime" says: calls, their copies, bulk that yields to them,
  * and how long packets waited.  None before there was a call. */
 void words_realtime(const json_t *realtime);

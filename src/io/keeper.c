@@ -316,6 +316,8 @@ stop:
 int keeper_read(struct keeper *keeper, const char *path, uint8_t **out, size_t *length,
 	size_t limit, struct reason *why)
 {
+	if (!keeper)
+		return file_read(path, out, length, limit, why);
 	uint8_t number = 0;
 	while (number < keeper->count && strcmp(keeper->paths[number], path) != 0)
 		number++;

@@ -24,7 +24,8 @@ struct keeper {
 /* Forks; call before any thread exists. */
 int keeper_start(struct keeper *keeper, const char *const *paths, size_t count, struct reason *why);
 /* Reads the whole file (at most `limit` octets) into a fresh, NUL-terminated
- * buffer that the caller owns. -ENOENT when `path` was not named at start. */
+ * buffer that the caller owns. -ENOENT when `path` was not named at start.
+ * Without a keeper (NULL) it is file_read. */
 int keeper_read(struct keeper *keeper, const char *path, uint8_t **out, size_t *length,
 	size_t limit, struct reason *why);
 /* Also for one that did not start, or is all zero. */

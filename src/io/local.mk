@@ -38,6 +38,8 @@ libio_a_SOURCES = \
 	src/io/log.h \
 	src/io/mark.c \
 	src/io/mark.h \
+	src/io/material.c \
+	src/io/material.h \
 	src/io/netlink.c \
 	src/io/netlink.h \
 	src/io/netlink_message.c \

@@ -7,26 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tscfd/join.h"
 #include "core/siphash.h"
+#include "io/material.h"
+#include "tscfd/join.h"
 #include "tscfd/state.h"
 
-enum { FILE_LIMIT = 1024 * 1024, CRL_LIMIT = 16 * 1024 * 1024 };
-
-static int read_file(const struct settings_source *source, const char *path, size_t limit,
-	uint8_t **out, size_t *length, struct reason *why)
-{
-	if (source->keeper)
-		return keeper_read(source->keeper, path, out, length, limit, why);
-	return file_read(path, out, length, limit, why);
-}
+enum { CRL_LIMIT = 16 * 1024 * 1024 };
 
 int settings_read_config(
 	const struct settings_source *source, struct tscfd_config *config, struct reason *why)
 {
 	uint8_t *text;
 	size_t length;
-	int error = read_file(source, source->path, FILE_LIMIT, &text, &length, why);
+	int error = keeper_read(source->keeper, source->path, &text, &length, MATERIAL_LIMIT, why);
 	if (error)
 		return error;
 	error = config_read_octets(
@@ -35,29 +28,6 @@ int settings_read_config(
 	for (size_t i = 0; !error && i < source->override_count; i++)
 		error = config_override(config, tscfd_config_keys, source->overrides[i], why);
 	return error ? error : tscfd_config_check(config, why);
-}
-
-/* The octets of a certificate, key or CRL, wherever they are. */
-struct material {
-	struct view view;
-	uint8_t *owned;
-};
-
-static int material_load(const struct settings_source *source, const struct config_secret *secret,
-	size_t limit, struct material *out, struct reason *why)
-{
-	*out = (struct material){.view = {secret->der, secret->length}};
-	if (!secret->path)
-		return 0;
-	int error = read_file(source, secret->path, limit, &out->owned, &out->view.length, why);
-	out->view.octets = out->owned;
-	return error;
-}
-
-static void material_forget(struct material *material)
-{
-	if (material->owned)
-		file_forget(material->owned, material->view.length);
 }
 
 /* Compared with itself only: the key need not be secret. */
@@ -72,13 +42,13 @@ static int load_tls(
 {
 	const struct tscfd_config *config = &settings->config;
 	struct material cert = {0}, key = {0}, ca = {0}, crl = {0};
-	int error = material_load(source, &config->cert, FILE_LIMIT, &cert, why);
+	int error = material_load(source->keeper, &config->cert, MATERIAL_LIMIT, &cert, why);
 	if (!error)
-		error = material_load(source, &config->key, FILE_LIMIT, &key, why);
+		error = material_load(source->keeper, &config->key, MATERIAL_LIMIT, &key, why);
 	if (!error)
-		error = material_load(source, &config->client_ca, FILE_LIMIT, &ca, why);
+		error = material_load(source->keeper, &config->client_ca, MATERIAL_LIMIT, &ca, why);
 	if (!error)
-		error = material_load(source, &config->crl, CRL_LIMIT, &crl, why);
+		error = material_load(source->keeper, &config->crl, CRL_LIMIT, &crl, why);
 	if (!error) {
 		struct tls_settings tls = {
 			.server = true,

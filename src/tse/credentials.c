@@ -6,42 +6,20 @@
 #include <errno.h>
 #include <string.h>
 
-#include "io/keeper.h"
+#include "io/material.h"
 
-enum { FILE_LIMIT = 1024 * 1024, PASSWORD_LIMIT = 4096 };
-
-struct material {
-	struct view view;
-	uint8_t *owned;
-};
-
-static int material_load(
-	const struct config_secret *secret, struct material *out, struct reason *why)
-{
-	*out = (struct material){.view = {secret->der, secret->length}};
-	if (!secret->path)
-		return 0;
-	int error = file_read(secret->path, &out->owned, &out->view.length, FILE_LIMIT, why);
-	out->view.octets = out->owned;
-	return error;
-}
-
-static void material_forget(struct material *material)
-{
-	if (material->owned)
-		file_forget(material->owned, material->view.length);
-}
+enum { PASSWORD_LIMIT = 4096 };
 
 int credentials_load(const struct tse_config *config, struct tls_context **out, struct reason *why)
 {
 	struct material ca = {0}, cert = {0}, key = {0};
 	int error = tls_library_init(why);
 	if (!error)
-		error = material_load(&config->ca, &ca, why);
+		error = material_load(NULL, &config->ca, MATERIAL_LIMIT, &ca, why);
 	if (!error)
-		error = material_load(&config->cert, &cert, why);
+		error = material_load(NULL, &config->cert, MATERIAL_LIMIT, &cert, why);
 	if (!error)
-		error = material_load(&config->key, &key, why);
+		error = material_load(NULL, &config->key, MATERIAL_LIMIT, &key, why);
 	if (!error) {
 		struct tls_settings settings = {
 			.tls13_only = config->min_tls == TLS_MINIMUM_1_3,

@@ -122,7 +122,7 @@ test_tsectl_usage() {
 	hints 2 'did you mean "status"\?' "tsectl stauts" tsectl stauts
 	hints 2 'see --help' "tsectl nonsense" tsectl nonsense
 	hints 2 'unrecognized option' "tsectl --nonsense" tsectl --nonsense status
-	hints 2 'which command' "tsectl with two commands" tsectl status kick
+	hints 2 'status takes no argument' "tsectl with two commands" tsectl status kick
 	hints 2 'report ok, or report failed' "tsectl report alone" tsectl report
 	hints 2 'not the name of a profile' "tsectl -p ../x" tsectl -p ../x status
 	hints 4 'nobody' "tsectl -p nobody" tsectl -p nobody status
