@@ -275,6 +275,7 @@ static void push_rest(struct tunnel *tunnel, uint64_t now)
 	if (!lane)
 		return;
 	if (tunnel->lanes.count == 1) {
+		tunnel->sched.bulk_rtt = lane->tcp.rtt;
 		tunnel->lanes.held = realtime_holds_bulk(&tunnel->realtime, lane, now);
 		push_through(
 			tunnel, lane, tunnel->lanes.held ? REALTIME_CLASSES : ALL_CLASSES, now);
@@ -283,8 +284,10 @@ static void push_rest(struct tunnel *tunnel, uint64_t now)
 		return;
 	}
 	lane = lane_set_for_bulk(&tunnel->lanes, now);
-	if (lane)
-		push_through(tunnel, lane, 1U << SCHED_BULK, now);
+	if (!lane)
+		return;
+	tunnel->sched.bulk_rtt = lane->tcp.rtt;
+	push_through(tunnel, lane, 1U << SCHED_BULK, now);
 }
 
 /* Those who wait for the network are asked again, and soon. */

@@ -210,7 +210,9 @@ static struct slot *take_managed(struct sched *sched, struct sched_flow *flow, u
 	struct slot *slot;
 	while ((slot = take_head(sched, &flow->queue))) {
 		uint32_t unit = slot->length > MTU ? slot->length : MTU;
-		if (!codel_drops(&flow->codel, waited(slot, now), flow->queue.octets, unit, now) ||
+		uint64_t sojourn = waited(slot, now);
+		sojourn -= sojourn < sched->bulk_rtt ? sojourn : sched->bulk_rtt;
+		if (!codel_drops(&flow->codel, sojourn, flow->queue.octets, unit, now) ||
 			mark_ecn(slot_packet(slot)))
 			return slot;
 		slab_give(sched->slab, slot);

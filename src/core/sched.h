@@ -71,6 +71,10 @@ struct sched {
 	uint16_t active; /* bit per flow: takes part in the rounds */
 	uint16_t fresh;  /* bit per flow: and is new, so it goes first (RFC 8290 4.2) */
 	uint8_t turn;    /* flow whose turn it is */
+	/* us that bulk may wait here beyond CoDel's target: a round trip of its lane,
+	 * whose window stays full then when an inner sender takes back its own.  Set by
+	 * the caller, any time. */
+	uint32_t bulk_rtt;
 	/* Octets of realtime that went first while bulk waited, less 9 times the
 	 * octets that bulk was let through for it. */
 	int32_t bulk_share;

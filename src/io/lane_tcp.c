@@ -70,6 +70,16 @@ static void spare_timers(int fd, uint32_t min_rtt)
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno) - 1);
 }
 
+/* On a longer path segments leave at even distances, as with sch_fq, for bursts of a
+ * window lose half of it where buffers are shallow.  Without a bound there: to set
+ * one is what makes the kernel pace. */
+static void pace_segments(int fd, uint32_t min_rtt)
+{
+	uint64_t any = UINT64_MAX - 1;
+	if (min_rtt >= LANE_TCP_LONG_PATH_US && min_rtt != UINT32_MAX)
+		setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &any, sizeof(any));
+}
+
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 {
 	struct tcp_info info;
@@ -81,8 +91,10 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 	uint64_t sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
 	uint64_t acknowledged = info.tcpi_bytes_acked > sent ? sent : info.tcpi_bytes_acked;
 
-	if (tcp->read_at == 0)
+	if (tcp->read_at == 0) {
 		spare_timers(fd, info.tcpi_min_rtt);
+		pace_segments(fd, info.tcpi_min_rtt);
+	}
 	tcp->read_at = now;
 	tcp->acknowledged = acknowledged;
 	/* Selectively acknowledged ones are counted in segments. */

@@ -22,6 +22,7 @@ enum {
 	LANE_TCP_UNSENT_FIRST = 32 * 1024,
 	LANE_TCP_SAMPLE_US = 100000,   /* us; how old what we know of a lone lane may be */
 	LANE_TCP_SHORT_PATH_US = 1000, /* us of round trip: a local network */
+	LANE_TCP_LONG_PATH_US = 10000, /* us of round trip: shallow buffers may be on the way */
 	LANE_TCP_DEAD_MS = 20000,      /* sent and unacknowledged that long: the peer is gone */
 };
 

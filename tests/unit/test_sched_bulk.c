@@ -165,6 +165,19 @@ static void test_codel(void)
 	finish();
 }
 
+/* The same too much, but less than what the lane's round trip excuses. */
+static void test_bulk_rtt(void)
+{
+	uint64_t now = START;
+	start();
+	sched.bulk_rtt = 60000;
+	congest(&now, 110, 500); /* a wait of 50 ms in the end */
+	CU_ASSERT_EQUAL(dropped(COUNTER_DROP_CODEL), 0);
+	congest(&now, 110, 500);
+	CU_ASSERT(dropped(COUNTER_DROP_CODEL) >= 1);
+	finish();
+}
+
 /* On a link that takes a super-packet in 40 ms, the next one is no standing
  * queue; two more behind it are. */
 static void test_codel_super_packets(void)
@@ -299,6 +312,7 @@ static const struct unit_test tests[] = {
 	{"flows are fair whatever their packet size", test_fairness},
 	{"a new flow goes first", test_new_flow_first},
 	{"CoDel: standing queue only, and stops", test_codel},
+	{"a round trip excuses waiting", test_bulk_rtt},
 	{"CoDel: super-packets", test_codel_super_packets},
 	{"ECN is marked, the rest dropped", test_ecn},
 	{"put back: fair between flows", test_put_back_is_fair},
