@@ -432,7 +432,7 @@ json_t *worker_sessions(struct worker *worker)
 {
 	json_t *array = json_array();
 	for (const struct session *session = worker->sessions; session; session = session->next)
-		if (session->state == SESSION_TUNNEL)
+		if (session->state == SESSION_TUNNEL && !session->moved)
 			json_array_append_new(array, session_json(session));
 	return array;
 }

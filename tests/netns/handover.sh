@@ -121,6 +121,8 @@ hand_over() {
 	check "the call moves at once" wait_for 2 in_log tse "moved to $to port 443"
 	refuse "$from is still there" has_ended "$from"
 	is "$(ctl "$host" "$from" --json status | jq .tunnels)" 1 "and counts one tunnel less"
+	is "$(ctl "$host" "$from" --json sessions | jq -r '.sessions[].identity')" bob \
+		"which is the one that does not go"
 	lab_wait 6 "$from" || status=$?
 	is "$status" 0 "at its time limit it ends, with status 0"
 	wait "$streams" || true
