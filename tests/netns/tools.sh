@@ -123,7 +123,7 @@ test_tsectl_usage() {
 	hints 2 'see --help' "tsectl nonsense" tsectl nonsense
 	hints 2 'unrecognized option' "tsectl --nonsense" tsectl --nonsense status
 	hints 2 'status takes no argument' "tsectl with two commands" tsectl status kick
-	hints 2 'report ok, or report failed' "tsectl report alone" tsectl report
+	hints 2 'report takes one argument: ok, or failed' "tsectl report alone" tsectl report
 	hints 2 'not the name of a profile' "tsectl -p ../x" tsectl -p ../x status
 	hints 4 'nobody' "tsectl -p nobody" tsectl -p nobody status
 	hints 4 'no profile runs; start one with tse-up' "tsectl, and no daemon runs" \
