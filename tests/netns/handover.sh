@@ -147,7 +147,7 @@ lab_pki alice bob
 	--address "$LAB_TSCF4" --address "$spare4" >>"$LAB_DIR/pki.log"
 lab_firewall open
 lab_kamailio_start
-start_in tscf tscfd
+start_in tscf tscfd -o tun.workers=1 # alice has the first address
 start_in tscf2 spare
 backup_route tscf 10.98.0.2 fd98::2
 lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/alice.conf" \
@@ -170,7 +170,7 @@ rm "$LAB_DIR/tscfd.leases"*
 for file in "$LAB_DIR/spare.leases"*; do
 	cp -p "$file" "${file/spare/tscfd}"
 done
-start_in tscf tscfd
+start_in tscf tscfd -o tun.workers=1
 check "it knows the other one's leases" \
 	in_log tscfd 'tscfd.leases: 1 leases, of which 1 may be resumed'
 in_ns ue "$peer" client --profile "$LAB_DIR/bob.conf" --host "$LAB_TSCF4" --wait 1 unknown \
