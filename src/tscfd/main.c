@@ -2,6 +2,7 @@
 /* tscfd: an ordered list of what must be there, undone in reverse. */
 #include <errno.h>
 #include <ev.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,12 +134,28 @@ static int open_tun(struct tscfd *tscfd, struct reason *why)
 	return error;
 }
 
+/* Where nothing is configured, a file in the directory that the service manager has
+ * made for that (StateDirectory=); NULL: nothing is kept. */
+static const char *state_path(const struct tscfd_config *config, char path[PATH_MAX])
+{
+	const char *directory = getenv("STATE_DIRECTORY");
+	if (config->state_file)
+		return config->state_file;
+	/* Several would be separated by colons. */
+	if (!directory || *directory != '/' || strchr(directory, ':') ||
+		snprintf(path, PATH_MAX, "%s/state", directory) >= PATH_MAX)
+		return NULL;
+	return path;
+}
+
 /* Leases and ticket secrets of the process before this one. */
 static int open_state(struct tscfd *tscfd, struct reason *why)
 {
 	const struct tscfd_config *config = &tscfd->settings->config;
 	struct pool_settings pool = {.ipv4 = config->ipv4, .ipv6 = config->ipv6};
-	int error = state_open(&tscfd->state, config->state_file, &pool, &tscfd->user, why);
+	char room[PATH_MAX];
+	const char *path = state_path(config, room);
+	int error = state_open(&tscfd->state, path, &pool, &tscfd->user, why);
 	tscfd->group.state = tscfd->state;
 	if (!error)
 		settings_use_tickets(tscfd->settings, tscfd->state);
