@@ -12,7 +12,7 @@ enum {
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
 	TURN_OCTETS = 512 * 1024,   /* of all tunnels, before the loop looks for packets again */
 	HOLD_US = 5000,             /* of a lane's rate that may be encrypted at a time in a call */
-	RECORD_WORTH = 1200,        /* realtime per lane that had better share a record */
+	RECORD_WORTH = 1200,        /* of realtime that fill a record: what a segment takes */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
 	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
@@ -191,9 +191,10 @@ static void push_copies(struct tunnel *tunnel, uint64_t now)
 	}
 }
 
-/* Each packet takes the lane that is best for it now, in a record of its own,
- * unless many wait: then they are shared out over the lanes, a record for each.
- * One that must wait for its lane holds up its class, and no other. */
+/* Each packet takes the lane that is best for it now.  Those that wait together
+ * share a record as far as they fit one segment, which is lost or comes as one;
+ * when many wait, they are shared out over the lanes, a record for each.  One that
+ * must wait for its lane holds up its class, and no other. */
 static void push_realtime(struct tunnel *tunnel, uint64_t now)
 {
 	size_t share = tunnel->sched.realtime_octets / tunnel->lanes.count, staged = 0;
@@ -201,7 +202,7 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 	struct lane *open = NULL; /* has packets on the stage */
 	struct slot *slot;
 	if (share < RECORD_WORTH)
-		share = 0;
+		share = RECORD_WORTH;
 	while (classes && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
 		struct lane *lane = realtime_choose(&tunnel->realtime, &tunnel->lanes, slot, now);
 		if (open && open != lane) {
