@@ -10,6 +10,7 @@
 enum { STEADY_UNSENT = 16 * 1024 };
 
 enum {
+	LOOK_EVERY = 1000,    /* us: nothing that is decided by it changes faster */
 	CUT_MARGIN = 50000,   /* us, and two round trips: a lost segment is repaired by then */
 	PROBE_EVERY = 500000, /* us; and only on a lane with nothing on its way */
 };
@@ -73,19 +74,27 @@ static void note_cut(struct lane_set *set, uint64_t now)
 		lane_tcp_be_patient(set->lane[i]->fd, cut);
 }
 
+static void ask(struct lane_set *set, unsigned place, uint64_t now)
+{
+	struct lane *lane = set->lane[place];
+	const struct lane_tcp *tcp = &lane->tcp;
+	lane_look(lane, now);
+	if (tcp->acknowledged != set->view[place].acked)
+		set->moved = now;
+	lane_view_read(&set->view[place],
+		tcp->unacked + tcp->unsent + (uint32_t)tls_unsent(lane->tls), tcp->acknowledged,
+		tcp->rtt, now);
+}
+
 void lane_set_look(struct lane_set *set, uint64_t now)
 {
-	for (unsigned i = 0; i < set->count; i++) {
-		struct lane *lane = set->lane[i];
-		const struct lane_tcp *tcp = &lane->tcp;
-		lane_look(lane, now);
-		if (tcp->acknowledged != set->view[i].acked)
-			set->moved = now;
-		set->view[i].ready = lane_is_ready(lane);
-		lane_view_read(&set->view[i],
-			tcp->unacked + tcp->unsent + (uint32_t)tls_unsent(lane->tls),
-			tcp->acknowledged, tcp->rtt, now);
-	}
+	for (unsigned i = 0; i < set->count; i++)
+		set->view[i].ready = lane_is_ready(set->lane[i]);
+	if (now - set->looked < LOOK_EVERY)
+		return;
+	set->looked = now;
+	for (unsigned i = 0; i < set->count; i++)
+		ask(set, i, now);
 	note_cut(set, now);
 }
 

@@ -12,6 +12,7 @@ struct lane_set {
 	struct lane *lane[LANES_MAX];     /* borrowed; in the order in which they came */
 	struct lane_view view[LANES_MAX]; /* of the same; as of the last look */
 	unsigned count;
+	uint64_t looked; /* us, the last look */
 	uint64_t moved;  /* us, when the peer last acknowledged something on any of them */
 	uint64_t probed; /* us, when a packet last went out to see whether the network is back */
 	bool cut;        /* the network carries nothing, as of the last look */
@@ -24,8 +25,8 @@ bool lane_set_add(struct lane_set *set, struct lane *lane);
 void lane_set_remove(struct lane_set *set, const struct lane *lane);
 void lane_set_clear(struct lane_set *set);
 
-/* Asks the kernel about each of them: once per turn of the loop in which
- * something is sent, and only if there is a choice. */
+/* Asks the kernel about each of them, unless it did so within the last ms: in each
+ * turn of the loop in which something is sent, and only if there is a choice. */
 void lane_set_look(struct lane_set *set, uint64_t now);
 /* The lane for this packet, which is no bulk; NULL when it waits for one that
  * will say `writable`, or, and then `held` is set, for the network: what TCP has
