@@ -12,10 +12,25 @@
 
 enum { PATH_ROOM = 4200 };
 
-/* Written aside and renamed: never half of it, whatever happens. */
+static bool says_already(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (*text && getc(file) == (unsigned char)*text)
+		text++;
+	bool same = !*text && getc(file) == EOF;
+	fclose(file);
+	return same;
+}
+
+/* Written aside and renamed: never half of it, whatever happens.  Packets wait
+ * for the disk meanwhile, so what is there already is not written again. */
 static int replace(const char *path, const char *text)
 {
 	char aside[PATH_ROOM + 8];
+	if (says_already(path, text))
+		return 0;
 	snprintf(aside, sizeof(aside), "%s.new", path);
 	FILE *file = fopen(aside, "we");
 	if (!file)
