@@ -12,9 +12,6 @@
 
 #include "io/clock.h"
 
-/* Reads per wake-up, so that one busy lane leaves time for the others. */
-enum { LANE_READS = 4 };
-
 static void lane_ended(struct lane *lane, enum lane_end end, const char *why)
 {
 	if (lane->state == LANE_STOPPED)
@@ -98,9 +95,8 @@ static bool take_in(struct lane *lane, uint8_t *octets, size_t length)
 	return keep_partial(lane, octets + done, length - done) && lane->state == LANE_OPEN;
 }
 
-/* One tls_read and all envelopes that it completes; false when the socket is
- * drained or the lane has ended. */
-static bool receive_once(struct lane *lane)
+/* One tls_read and all envelopes that it completes. */
+static void receive_once(struct lane *lane)
 {
 	uint8_t *octets = lane->scratch->octets + LANE_HEADROOM;
 	size_t held = lane->partial_length, got = 0;
@@ -109,22 +105,21 @@ static bool receive_once(struct lane *lane)
 		memcpy(octets, lane->partial, held);
 	enum tls_result result = tls_read(lane->tls, octets + held, LANE_SCRATCH - held, &got);
 	if (result == TLS_WANT_READ || result == TLS_WANT_WRITE)
-		return false;
-	if (result != TLS_OK) {
+		return;
+	if (result == TLS_OK)
+		take_in(lane, octets, held + got);
+	else
 		tls_ended(lane, result);
-		return false;
-	}
-	return take_in(lane, octets, held + got);
 }
 
+/* Once per turn of the loop: a socket that fills as fast as it is read leaves time
+ * for the other lanes and for the TUN, and one that is empty is not asked twice. */
 static void receive(struct lane *lane)
 {
 	if (lane->quiet)
 		lane_tcp_wake_for(lane->fd, 1);
 	lane->quiet = false;
-	for (int reads = 0; reads < LANE_READS; reads++)
-		if (!receive_once(lane))
-			break;
+	receive_once(lane);
 	if (lane->state != LANE_OPEN)
 		return;
 	/* Octets inside the TLS object do not make the socket readable. */
