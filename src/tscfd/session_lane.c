@@ -51,7 +51,10 @@ static void leave(struct session_lane *at)
 
 void session_lane_end(struct session_lane *at)
 {
-	struct worker *worker = at->session->worker;
+	struct session *session = at->session;
+	struct worker *worker = session->worker;
+	if (at == session_first(session))
+		update_repeat(session);
 	leave(at);
 	lane_stop(&at->lane);
 	ev_timer_stop(worker->loop, &at->timer);

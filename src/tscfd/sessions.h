@@ -60,6 +60,7 @@ struct session {
 	bool confirmed;      /* the client has seen its Configuration Response */
 	bool asked_to_go;    /* to another TSCF */
 	unsigned told;       /* which version of what is offered (update.h) */
+	bool updated;        /* not by its Configuration Response */
 	bool moved;          /* there; what still comes for it here is passed on */
 	bool is_ending;      /* decided; that telling the client fails is no news */
 	char identity[POOL_IDENTITY_MAX];

@@ -13,6 +13,7 @@ static void tell(struct session *session)
 	struct control_message message = worker->settings->offer;
 
 	session->told = worker->update.version;
+	session->updated = true;
 	if (session->tunnel.plain) /* who knows no messages asks again by DHCP */
 		return;
 	message.kind = CONTROL_CONFIGURATION_UPDATE;
@@ -53,6 +54,15 @@ void update_init(struct worker *worker)
 void update_begin(struct worker *worker)
 {
 	worker->update.version++;
+	ev_timer_again(worker->loop, &worker->update.timer);
+}
+
+void update_repeat(struct session *session)
+{
+	struct worker *worker = session->worker;
+	if (!session->updated || session->state != SESSION_TUNNEL || worker->stopping)
+		return;
+	session->told = worker->update.version - 1;
 	ev_timer_again(worker->loop, &worker->update.timer);
 }
 

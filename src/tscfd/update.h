@@ -13,6 +13,7 @@ struct update {
 	struct ev_timer timer;
 };
 
+struct session;
 struct worker;
 
 /* In the worker's thread, but for update_init. */
@@ -20,5 +21,8 @@ void update_init(struct worker *worker);
 /* The worker's settings offer something else than those before. */
 void update_begin(struct worker *worker);
 void update_end(struct worker *worker);
+/* The lane on which this session was told ends, perhaps before its client
+ * heard of it: it is told again, on another. */
+void update_repeat(struct session *session);
 
 #endif

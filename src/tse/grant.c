@@ -206,6 +206,10 @@ bool grant_update(struct client *client, const struct control_message *update)
 		log_line(LOG_WARNING, "a Configuration Update is not followed: %s", why.text);
 		return false;
 	}
+	/* Told once more, for the connection has ended on which we were. */
+	if (memcmp(&fresh, &client->grant, sizeof(fresh)) == 0 &&
+		!control_has(update, TAG_JOIN_KEY))
+		return true;
 	client->grant = fresh;
 	if (control_has(update, TAG_MTU))
 		client->tunnel.mtu = update->mtu;

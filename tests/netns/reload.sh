@@ -178,6 +178,34 @@ test_update() {
 	is "$(lab_state alice GENERATION)" "$generation" "her apps hear nothing"
 }
 
+has_two_lanes() {
+	[ "$(alice_status '.lanes | length')" = 2 ]
+}
+
+# The network swallows the connection that the update goes on.
+test_update_lost() {
+	local before port
+	before=$(lab_state alice PCSCF)
+	check "alice goes down" lab_tse_down alice
+	check "and up with two lanes" lab_tse_up alice -o tunnel.lanes=2
+	check "which she has" wait_for 5 has_two_lanes
+	port=$(alice_status '.lanes[0].outer')
+	in_ns access nft insert rule inet firewall forward tcp dport "$port" drop
+	cp "$conf" "$LAB_DIR/good.conf"
+	sed -i 's,^p-cscf = .*,p-cscf = 10.99.0.99,' "$conf"
+	check "another P-CSCF, told on a lane that is cut" lab_tscfctl reload
+	refuse "does not arrive" wait_for 1 has_pcscf 10.99.0.99
+	in_ns tscf ss -K dport = ":$port" >/dev/null 2>&1
+	check "when tscfd finds the lane dead, it says it on the other" wait_for 2 has_pcscf 10.99.0.99
+	is "$(alice_status .reconnects)" 0 "the tunnel is the same"
+	lab_firewall strict
+	check "alice goes down" lab_tse_down alice
+	cp "$LAB_DIR/good.conf" "$conf"
+	check "the old P-CSCF is back" lab_tscfctl reload
+	check "and so is she" lab_tse_up alice
+	is "$(lab_state alice PCSCF)" "$before" "with what a new tunnel is told"
+}
+
 is_answered() {
 	grep -q 'result 0' "$LAB_DIR/mallory.log"
 }
@@ -232,6 +260,7 @@ test_certificate
 test_wrong_settings
 test_wrong_files
 test_update
+test_update_lost
 test_revocation
 test_revoked_tse
 check "tscfd is the same process still" kill -0 "$pid"
