@@ -12,7 +12,9 @@ enum { STEADY_UNSENT = 16 * 1024 };
 enum {
 	LOOK_EVERY = 1000,    /* us: nothing that is decided by it changes faster */
 	CUT_MARGIN = 50000,   /* us, and two round trips: a lost segment is repaired by then */
+	HURRY_MARGIN = 30000, /* us, and one and a half: before TCP's timers go off first */
 	PROBE_EVERY = 500000, /* us; and only on a lane with nothing on its way */
+	HURRY_FOR = 5000000,  /* us; after so long it will not matter how soon the end is seen */
 };
 
 bool lane_set_add(struct lane_set *set, struct lane *lane)
@@ -34,11 +36,18 @@ static unsigned place_of(const struct lane_set *set, const struct lane *lane)
 	return place;
 }
 
+static void calm(const struct lane_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		lane_tcp_calm(&set->lane[i]->tcp, set->lane[i]->fd);
+}
+
 void lane_set_remove(struct lane_set *set, const struct lane *lane)
 {
 	unsigned place = place_of(set, lane);
 	if (place == set->count)
 		return;
+	calm(set); /* it may leave the spared one alone */
 	set->count--;
 	size_t behind = set->count - place;
 	memmove(&set->lane[place], &set->lane[place + 1], behind * sizeof(set->lane[0]));
@@ -50,9 +59,9 @@ void lane_set_clear(struct lane_set *set)
 	set->count = 0;
 }
 
-/* The network carries nothing: lanes are stalled, and on none of them has anything
- * been acknowledged for longer than the repair of a loss takes. */
-static bool is_cut(const struct lane_set *set, uint64_t now)
+/* Lanes are stalled, and on none of them has anything been acknowledged for so many
+ * halves of the longest round trip and `margin`. */
+static bool is_silent(const struct lane_set *set, uint64_t halves, uint64_t margin, uint64_t now)
 {
 	uint64_t rtt = 0;
 	unsigned stalled = 0;
@@ -60,12 +69,12 @@ static bool is_cut(const struct lane_set *set, uint64_t now)
 		rtt = set->view[i].srtt > rtt ? set->view[i].srtt : rtt;
 		stalled += lane_is_stalled(&set->view[i], now);
 	}
-	return stalled && now > set->moved && now - set->moved > rtt * 2 + CUT_MARGIN;
+	return stalled && now > set->moved && now - set->moved > rtt * halves / 2 + margin;
 }
 
 static void note_cut(struct lane_set *set, uint64_t now)
 {
-	bool cut = is_cut(set, now);
+	bool cut = is_silent(set, 4, CUT_MARGIN, now);
 	if (cut == set->cut)
 		return;
 	set->cut = cut;
@@ -96,6 +105,38 @@ void lane_set_look(struct lane_set *set, uint64_t now)
 	for (unsigned i = 0; i < set->count; i++)
 		ask(set, i, now);
 	note_cut(set, now);
+}
+
+/* The lane that outlives a process that was late: the one for bulk, which voice can
+ * do without, or that which both ends know as the first. */
+static const struct lane *choose_spared(const struct lane_set *set)
+{
+	const struct lane *spared = set->lane[0];
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct lane *lane = set->lane[i];
+		if (lane->class == CONTROL_LANE_BULK)
+			return lane;
+		if (lane->index < spared->index)
+			spared = lane;
+	}
+	return spared;
+}
+
+bool lane_set_hurry(struct lane_set *set, uint64_t now)
+{
+	bool hurry = false, silent = is_silent(set, 3, HURRY_MARGIN, now);
+	const struct lane *spared = choose_spared(set);
+	for (unsigned i = 0; i < set->count; i++) {
+		struct lane *lane = set->lane[i];
+		if (silent && lane != spared && lane_is_stalled(&set->view[i], now) &&
+			now - set->view[i].progress < HURRY_FOR) {
+			lane_tcp_hurry(&lane->tcp, lane->fd, now);
+			hurry = true;
+		} else {
+			lane_tcp_calm(&lane->tcp, lane->fd);
+		}
+	}
+	return hurry;
 }
 
 /* A lane whose timers are fresh sees the network's return sooner than those that

@@ -16,7 +16,8 @@ struct lane_set {
 	uint64_t moved;  /* us, when the peer last acknowledged something on any of them */
 	uint64_t probed; /* us, when a packet last went out to see whether the network is back */
 	bool cut;        /* the network carries nothing, as of the last look */
-	bool held;       /* a packet waits for that; the set says no more than this */
+	bool held;       /* the loop shall turn soon: a packet waits for that, or a lane is
+			    in a hurry */
 };
 
 /* False when it is full. */
@@ -28,6 +29,10 @@ void lane_set_clear(struct lane_set *set);
 /* Asks the kernel about each of them, unless it did so within the last ms: in each
  * turn of the loop in which something is sent, and only if there is a choice. */
 void lane_set_look(struct lane_set *set, uint64_t now);
+/* After a look.  When the network seems to carry nothing, stalled lanes, all but one,
+ * are made to try again soon (lane_tcp_hurry), for some seconds.  True: both must be
+ * called again in 10 or 20 ms. */
+bool lane_set_hurry(struct lane_set *set, uint64_t now);
 /* The lane for this packet, which is no bulk; NULL when it waits for one that
  * will say `writable`, or, and then `held` is set, for the network: what TCP has
  * been given cannot be dropped when it has become stale. */

@@ -260,6 +260,7 @@ static void push_first(struct tunnel *tunnel, uint64_t now)
 		return;
 	if (tunnel->lanes.count > 1) {
 		lane_set_look(&tunnel->lanes, now);
+		tunnel->lanes.held = lane_set_hurry(&tunnel->lanes, now);
 		if (realtime_is_due(&tunnel->realtime, now))
 			step_realtime(tunnel, now);
 		push_realtime(tunnel, now);

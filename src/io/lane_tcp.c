@@ -80,6 +80,20 @@ static void pace_segments(int fd, uint32_t min_rtt)
 		setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &any, sizeof(any));
 }
 
+/* Since when is not told: not before the last look, which did not see it.  It may
+ * count on as long as something that was sent again is not acknowledged. */
+static void note_resending(
+	struct lane_tcp *tcp, const struct tcp_info *info, uint64_t sent, uint64_t acknowledged)
+{
+	if (info->tcpi_retransmits > 0 || info->tcpi_ca_state >= TCP_CA_Recovery) {
+		if (tcp->resending == 0)
+			tcp->resending = tcp->read_at ? tcp->read_at : 1;
+		tcp->resent = sent;
+	} else if (acknowledged >= tcp->resent) {
+		tcp->resending = 0;
+	}
+}
+
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 {
 	struct tcp_info info;
@@ -95,6 +109,7 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 		spare_timers(fd, info.tcpi_min_rtt);
 		pace_segments(fd, info.tcpi_min_rtt);
 	}
+	note_resending(tcp, &info, sent, acknowledged);
 	tcp->read_at = now;
 	tcp->acknowledged = acknowledged;
 	/* Selectively acknowledged ones are counted in segments. */
@@ -129,6 +144,28 @@ void lane_tcp_wake_for(int fd, size_t octets)
 void lane_tcp_be_patient(int fd, bool patient)
 {
 	set(fd, TCP_RTO_MIN_US, patient ? RTO_MIN_PATIENT_US : RTO_MIN_US);
+}
+
+void lane_tcp_calm(struct lane_tcp *tcp, int fd)
+{
+	if (!tcp->hurried)
+		return;
+	tcp->hurried = false;
+	set(fd, TCP_USER_TIMEOUT, LANE_TCP_DEAD_MS);
+}
+
+/* Linux waits for its timer at most until TCP_USER_TIMEOUT, counted from when it
+ * first sent again (4.19, tcp_clamp_rto_to_user_timeout), and then gives up if that
+ * was not put off meanwhile. */
+void lane_tcp_hurry(struct lane_tcp *tcp, int fd, uint64_t now)
+{
+	uint64_t ms = tcp->resending ? (now - tcp->resending) / 1000 : 0;
+	if (ms + LANE_TCP_HURRY_MS > LANE_TCP_DEAD_MS) {
+		lane_tcp_calm(tcp, fd);
+		return;
+	}
+	tcp->hurried = true;
+	set(fd, TCP_USER_TIMEOUT, (int)ms + LANE_TCP_HURRY_MS);
 }
 
 void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd)

@@ -24,6 +24,7 @@ enum {
 	LANE_TCP_SHORT_PATH_US = 1000, /* us of round trip: a local network */
 	LANE_TCP_LONG_PATH_US = 10000, /* us of round trip: shallow buffers may be on the way */
 	LANE_TCP_DEAD_MS = 20000,      /* sent and unacknowledged that long: the peer is gone */
+	LANE_TCP_HURRY_MS = 150,       /* between two attempts, while that is asked for */
 };
 
 /* What the kernel knows.  Counts are since the connection was made. */
@@ -43,6 +44,10 @@ struct lane_tcp {
 	uint64_t retransmitted;    /* segments: what was lost on the way to the peer */
 	uint64_t segments_come;    /* with octets of the peer's in them */
 	uint64_t came_out_of_turn; /* segments: what was lost (or overtaken) on the way to us */
+	uint64_t resending;        /* us: that early it may have begun to send again what it
+				      still does; 0: it does not */
+	uint64_t resent;           /* octets: nothing behind these has been */
+	bool hurried;
 };
 
 /* All options of a connected socket that is about to become a lane; fills *tcp
@@ -64,6 +69,11 @@ void lane_tcp_wake_for(int fd, size_t octets);
  * distances before these grow, and so it covers more of an outage when they are
  * longer.  Off again, a loss is repaired sooner. */
 void lane_tcp_be_patient(int fd, bool patient);
+/* What is lost is sent again every LANE_TCP_HURRY_MS, however often it was in vain.
+ * The price: who asks for that must read and ask again much sooner, or calm it;
+ * else the kernel gives the connection up. */
+void lane_tcp_hurry(struct lane_tcp *tcp, int fd, uint64_t now);
+void lane_tcp_calm(struct lane_tcp *tcp, int fd);
 /* Bounds what waits unsent in the kernel, where nothing can be overtaken, to
  * LANE_TCP_UNSENT_MS of the rate that was read. */
 void lane_tcp_bound_unsent(struct lane_tcp *tcp, int fd);
