@@ -231,8 +231,9 @@ test_outage() {
 	sleep 2
 	lab_firewall strict
 	check "the call ends" call_end 10
+	at_least "$(most_retransmits)" 12 "one of them has never stopped trying"
 	for side in ue core; do
-		at_least 2900 "$(heard "$side" '.longest_gap_ms | ceil')" \
+		at_least 2700 "$(heard "$side" '.longest_gap_ms | ceil')" \
 			"an outage of 2 s: $side hears again soon after it"
 		at_least "$(heard "$side" '.sent - .received')" 50 \
 			"and no burst of what is stale"
@@ -240,6 +241,14 @@ test_outage() {
 	done
 	is "$(reconnects)" 0 "the tunnel has lived on"
 	tse_stop
+}
+
+# Of one lane, at either end.  The kernel alone would do so ten times in two seconds.
+most_retransmits() {
+	{
+		lab_tsectl alice -j status | jq '.lanes[].retransmits'
+		lab_tscfctl -j sessions | jq '.sessions[].lanes[].retransmits'
+	} | sort -n | tail -n 1
 }
 
 # --- ending ------------------------------------------------------------------
