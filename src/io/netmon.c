@@ -24,7 +24,7 @@ enum {
 };
 
 struct reading {
-	const struct netmon *netmon;
+	struct netmon *netmon;
 	struct netmon_event *event;
 };
 
@@ -83,6 +83,63 @@ static void note_route(const struct reading *reading, const struct nlmsghdr *hea
 	note(reading, NETMON_ROUTE, ours);
 }
 
+static int take_address(const struct nlattr *attribute, void *user)
+{
+	struct netmon_address *address = user;
+	size_t length = mnl_attr_get_payload_len(attribute);
+	uint16_t type = mnl_attr_get_type(attribute);
+	if (type == IFA_LOCAL && length <= sizeof(address->local))
+		memcpy(address->local, mnl_attr_get_payload(attribute), length);
+	else if (type == IFA_ADDRESS && length <= sizeof(address->far))
+		memcpy(address->far, mnl_attr_get_payload(attribute), length);
+	else if (type == IFA_FLAGS && length >= sizeof(uint32_t))
+		address->flags = mnl_attr_get_u32(attribute);
+	return MNL_CB_OK;
+}
+
+static bool same_address(const struct netmon_address *a, const struct netmon_address *b)
+{
+	return a->index == b->index && a->family == b->family && a->length == b->length &&
+	       memcmp(a->local, b->local, sizeof(a->local)) == 0 &&
+	       memcmp(a->far, b->far, sizeof(a->far)) == 0;
+}
+
+/* Whether that is news. */
+static bool learn(struct netmon *netmon, const struct netmon_address *address, bool gone)
+{
+	size_t i = 0;
+	while (i < netmon->known_count && !same_address(&netmon->known[i], address))
+		i++;
+	bool known = i < netmon->known_count;
+	if (gone) {
+		if (known)
+			netmon->known[i] = netmon->known[--netmon->known_count];
+		return true;
+	}
+	if (known && netmon->known[i].flags == address->flags)
+		return false;
+	if (i < NETMON_ADDRESSES)
+		netmon->known[i] = *address;
+	if (i == netmon->known_count && i < NETMON_ADDRESSES)
+		netmon->known_count++;
+	return true;
+}
+
+static void note_address(const struct reading *reading, const struct nlmsghdr *header)
+{
+	const struct ifaddrmsg *about = mnl_nlmsg_get_payload(header);
+	struct netmon_address address = {.index = about->ifa_index,
+		.family = about->ifa_family,
+		.length = about->ifa_prefixlen,
+		.flags = about->ifa_flags};
+	(void)mnl_attr_parse(header, sizeof(*about), take_address, &address);
+	address.flags &= IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+	bool news = learn(reading->netmon, &address, header->nlmsg_type == RTM_DELADDR);
+	/* In several parts comes what was there before, see ask_addresses. */
+	if (news && !(header->nlmsg_flags & NLM_F_MULTI))
+		note(reading, NETMON_ADDRESS, is_own(reading->netmon, about->ifa_index));
+}
+
 static int on_message(const struct nlmsghdr *header, void *user)
 {
 	const struct reading *reading = user;
@@ -96,12 +153,10 @@ static int on_message(const struct nlmsghdr *header, void *user)
 		break;
 	}
 	case RTM_NEWADDR:
-	case RTM_DELADDR: {
-		const struct ifaddrmsg *address = mnl_nlmsg_get_payload(header);
-		if (mnl_nlmsg_get_payload_len(header) >= sizeof(*address))
-			note(reading, NETMON_ADDRESS, is_own(reading->netmon, address->ifa_index));
+	case RTM_DELADDR:
+		if (mnl_nlmsg_get_payload_len(header) >= sizeof(struct ifaddrmsg))
+			note_address(reading, header);
 		break;
-	}
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		if (mnl_nlmsg_get_payload_len(header) >= sizeof(struct rtmsg))
@@ -120,6 +175,13 @@ static int on_message(const struct nlmsghdr *header, void *user)
 	return MNL_CB_OK;
 }
 
+static void note_overrun(struct netmon *netmon, struct netmon_event *event)
+{
+	event->changes |= NETMON_OVERRUN;
+	event->ours = event->others = true;
+	netmon->known_count = 0; /* one may have gone unheard */
+}
+
 /* One datagram; false when there is no more for now. */
 static bool read_once(struct netmon *netmon, struct netmon_event *event)
 {
@@ -133,15 +195,13 @@ static bool read_once(struct netmon *netmon, struct netmon_event *event)
 			return true;
 		if (errno != ENOBUFS)
 			return false;
-		event->changes |= NETMON_OVERRUN;
-		event->ours = event->others = true;
+		note_overrun(netmon, event);
 		return true;
 	}
 	if (from.nl_pid != 0) /* not from the kernel */
 		return true;
 	if ((size_t)got > sizeof(buffer)) {
-		event->changes |= NETMON_OVERRUN;
-		event->ours = event->others = true;
+		note_overrun(netmon, event);
 		return true;
 	}
 	struct reading reading = {.netmon = netmon, .event = event};
@@ -173,6 +233,22 @@ static int join_groups(int fd)
 	return 0;
 }
 
+/* Those of both families that are there.  Without an answer the first refresh of
+ * each is taken for a change, no more. */
+static void ask_addresses(int fd)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifaddrmsg about;
+	} request = {
+		.header = {.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_GETADDR,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.about = {.ifa_family = AF_UNSPEC},
+	};
+	(void)send(fd, &request, sizeof(request), 0);
+}
+
 int netmon_socket(struct reason *why)
 {
 	struct sockaddr_nl self = {.nl_family = AF_NETLINK};
@@ -193,6 +269,7 @@ int netmon_socket(struct reason *why)
 	/* A larger queue only makes overruns rarer. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
+	ask_addresses(fd);
 	return fd;
 }
 

@@ -6,6 +6,8 @@
 
 #include <ev.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "core/reason.h"
 
@@ -23,11 +25,25 @@ struct netmon_event {
 	bool ours, others;
 };
 
+enum { NETMON_ADDRESSES = 64 };
+
+struct netmon_address {
+	unsigned index;
+	uint8_t family, length;
+	uint8_t local[16], far[16];
+	uint32_t flags; /* of these only tentative, failed and deprecated */
+};
+
 struct netmon {
 	struct ev_loop *loop;
 	struct ev_io watcher;
 	int fd;
 	unsigned own_index; /* interface whose events are "ours"; 0: none yet */
+	/* The addresses that are there.  The kernel tells of them again whenever their
+	 * lifetimes are refreshed, with each Router Advertisement or DHCP renewal, and
+	 * that is no change.  Of those that find no room here it is taken for one. */
+	struct netmon_address known[NETMON_ADDRESSES];
+	size_t known_count;
 	void (*changed)(void *user, const struct netmon_event *event);
 	void *user;
 };

@@ -104,6 +104,48 @@ static void each_change(void)
 			       "ip -6 rule del priority 5"));
 }
 
+/* A refresh of its lifetimes changes nothing, be it of an address that was there
+ * before or of one that came; its end does, and so does its coming again. */
+static void a_refresh_is_no_change(void)
+{
+	static const struct {
+		const char *command;
+		unsigned changes;
+	} cases[] = {
+		{"ip addr change 192.0.2.1/24 dev else0 valid_lft 900 preferred_lft 900", 0},
+		{"ip addr change 192.0.2.1/24 dev else0 valid_lft 800 preferred_lft 800", 0},
+		{"ip addr change 2001:db8::1/64 dev else0 valid_lft 900 preferred_lft 900", 0},
+		{"ip addr change 2001:db8::1/64 dev else0 valid_lft 900 preferred_lft 0",
+			NETMON_ADDRESS},
+		{"ip addr change 2001:db8::1/64 dev else0 valid_lft 800 preferred_lft 0", 0},
+		{"ip addr del 2001:db8::1/64 dev else0", NETMON_ADDRESS},
+		{"ip addr add 2001:db8::1/64 dev else0 nodad", NETMON_ADDRESS},
+		{"ip addr change 2001:db8::1/64 dev else0 valid_lft 900 preferred_lft 900", 0},
+		{"ip addr add 192.0.2.2/24 dev else0", NETMON_ADDRESS},
+		{"ip addr change 192.0.2.2/24 dev else0 valid_lft 900 preferred_lft 900", 0},
+		{"ip addr del 192.0.2.1/24 dev else0", NETMON_ADDRESS},
+	};
+	struct reason why;
+	struct netmon netmon;
+	struct told told = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	CU_ASSERT_TRUE_FATAL(lab_run("ip tuntap add else0 mode tun && ip link set else0 up && "
+				     "ip addr add 192.0.2.1/24 dev else0 && "
+				     "ip addr add 2001:db8::1/64 dev else0 nodad"));
+	CU_ASSERT_EQUAL_FATAL(netmon_open(&netmon, told.loop, on_change, &told, &why), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		drain(&told);
+		CU_ASSERT_TRUE(lab_run("%s", cases[i].command));
+		listen_for(&told, cases[i].changes, cases[i].changes ? LAB_PATIENCE / 1000. : 0.1);
+		if ((told.events.changes & NETMON_ADDRESS) != cases[i].changes) {
+			CU_FAIL("not told as it was");
+			fprintf(stderr, "%s: changes %x\n", cases[i].command, told.events.changes);
+		}
+	}
+	netmon_close(&netmon);
+	ev_loop_destroy(told.loop);
+	CU_ASSERT_TRUE(lab_run("ip link delete else0"));
+}
+
 static void a_flood_is_bounded(void)
 {
 	struct reason why;
@@ -129,6 +171,7 @@ static void a_flood_is_bounded(void)
 
 static const struct unit_test tests[] = {
 	{"each change is told", each_change},
+	{"a refresh is no change", a_refresh_is_no_change},
 	{"a flood of changes is bounded", a_flood_is_bounded},
 };
 

@@ -460,9 +460,12 @@ DHCP=no"
 	before=$(kernel)
 	check "with the drop-ins tse0 is unmanaged" wait_for 5 link_is tse0 unmanaged
 	monitor_start
+	local since
+	since=$(lab_state alice SINCE)
 	lab_stop networkd
 	networkd_start
 	nobody_touched "networkd, restarted" "$before"
+	is "$(lab_state alice SINCE)" "$since" "and that it gave the same addresses again is no new network"
 	host networkctl reconfigure access
 	wait_for 5 link_is access configured
 	nobody_touched "networkd, its link set up anew" "$before"
