@@ -55,6 +55,11 @@ voice_cell() {
 	grep . <<<"$VOICE_CELLS" | sed -n "$1p"
 }
 
+# voice_is_many NUMBER: more than one tunnel.
+voice_is_many() {
+	[ "$(voice_cell "$1" | awk '{ print $NF }')" -gt 1 ]
+}
+
 # voice_cell_name NUMBER
 voice_cell_name() {
 	local rtt rate buffer loss burst drop cc load tunnels name
@@ -165,7 +170,7 @@ voice_call() {
 # JSON; fails, with nothing printed, when there was no call.
 voice_run() {
 	local cell=$1 system=$2 seed=$3 seconds=$4 status=0
-	if [ "$(voice_cell "$cell" | awk '{ print $NF }')" -gt 1 ]; then
+	if voice_is_many "$cell"; then
 		voice_many_run "$@"
 		return
 	fi

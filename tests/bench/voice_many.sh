@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash disable=SC2034,SC2154 # what is lab.sh's and peers.sh's
 # The cell of bench-voice with many tunnels: each UE behind a link of its own,
-# all on one server, all with a call; then one of them downloads as well.
+# all on one server, all with a call but the first; then that downloads, and then
+# has a call as well.
 # Sourced after voice_cells.sh.
 #
 #	many-1   == link of its own ==\
@@ -81,21 +82,22 @@ voice_many_source() {
 voice_many_measure() {
 	local seed=$1 seconds=$2 tunnels=$3 begin call
 	PEER_TARGET=$PEER_INNER PEER_SOURCE=$(voice_many_source 1)
-	voice_many_calls "$seed" "$VOICE_MANY_BASE" "$tunnels" base || return
+	voice_many_calls "$seed" "$VOICE_MANY_BASE" 2 "$tunnels" base || return
 	begin=$(voice_clock)
 	voice_bulk down many-1 || return
 	sleep "$VOICE_WARM"
 	call=$(voice_clock)
-	voice_many_calls "$seed" "$seconds" "$tunnels" flood || return
+	voice_many_calls "$seed" "$seconds" 1 "$tunnels" flood || return
 	voice_bulk_rates=$(voice_rates "$begin" "$call" "$seconds")
 	lab_stop source-down KILL 2>/dev/null || true
 	lab_stop sink-down KILL 2>/dev/null || true
 }
 
-# voice_many_calls SEED SECONDS TUNNELS NAME: leaves NAME.up.NUMBER and NAME.down.NUMBER.
+# voice_many_calls SEED SECONDS FIRST LAST NAME: in these tunnels; leaves
+# NAME.up.NUMBER and NAME.down.NUMBER.
 voice_many_calls() {
-	local i source pids=() out=$LAB_DIR/many/$4
-	for i in $(seq "$3"); do
+	local i source pids=() out=$LAB_DIR/many/$5
+	for i in $(seq "$3" "$4"); do
 		source=$(voice_many_source "$i")
 		in_ns tscf "$voice_tools/voice_meter" --seed "$1" --from "$PEER_INNER" "$((40000 + 2 * i))" \
 			"$source" 40010 "$2" </dev/null >"$out.up.$i" &

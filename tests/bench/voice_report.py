@@ -123,26 +123,32 @@ def print_table(table, facts, out):
 
 
 def judge(table):
-    """Lines "pass|FAIL what": the limits, of the cells that were run."""
+    """(passed, what): a verdict on each target, of the cells that were run."""
     for cell, (least, aim) in LIMITS.items():
         if "tscf" in table.get(cell, {}):
             r = table[cell]["tscf"]["r"]
             yield r >= least, "cell %d: R %.1f, at least %d (aim %d)" % (cell, r, least, aim)
-    for cell, row in sorted(table.items()):
-        peer = best_peer(row, "r")
-        if "tscf" in row and peer is not None and row["tscf"]["r"] < peer - WORSE_THAN_PEER:
-            yield False, "cell %d: R %.1f, more than %d below the best peer's %.1f" % (
-                cell, row["tscf"]["r"], WORSE_THAN_PEER, peer)
-        for key, least, what in (("bulk_call", BULK_WITH_CALL, "beside a call"),
-                                 ("bulk_alone", BULK_ALONE, "alone")):
-            share = ratio(row, key)
-            if share is not None and share < least:
-                yield False, "cell %d: bulk %s %.2f of the best peer's, at least %.2f" % (
-                    cell, what, share, least)
+    gains = {cell: row["tscf"]["r"] - best_peer(row, "r") for cell, row in table.items()
+             if "tscf" in row and best_peer(row, "r") is not None}
+    yield from judge_all(gains, -WORSE_THAN_PEER, "R less that of the best TLS peer: %.1f, at least %d")
+    for key, least, what in (("bulk_call", BULK_WITH_CALL, "beside a call"), ("bulk_alone", BULK_ALONE, "alone")):
+        shares = {cell: ratio(row, key) for cell, row in table.items() if ratio(row, key) is not None}
+        yield from judge_all(shares, least, "bulk " + what + ": %.2f of the best TLS peer's, at least %.2f")
+    for cell, row in table.items():
         if "tscf" in row and row["tscf"]["base_r"] is not None:
             cost = row["tscf"]["base_r"] - row["tscf"]["r"]
-            yield cost < MANY_TUNNELS_LOSS, "cell %d: the flood costs the others %.1f, less than %d" % (
+            yield cost < MANY_TUNNELS_LOSS, "cell %d: the flood costs the others %.1f of R, less than %d" % (
                 cell, cost, MANY_TUNNELS_LOSS)
+
+
+def judge_all(values, least, what):
+    """A target that holds for all cells: each that misses it, or the one that is nearest to it."""
+    missed = sorted(cell for cell, value in values.items() if value < least)
+    for cell in missed:
+        yield False, "cell %d: %s" % (cell, what % (values[cell], least))
+    if values and not missed:
+        cell = min(values, key=values.get)
+        yield True, "all %d cells, the worst is cell %d: %s" % (len(values), cell, what % (values[cell], least))
 
 
 def write_markdown(path, table, facts, verdicts, runs):
