@@ -21,6 +21,8 @@ EXTRA_DIST += \
 	tests/tools/playout.c \
 	tests/tools/playout.h \
 	tests/tools/proxy_connect.c \
+	tests/tools/rtp_peer.c \
+	tests/tools/rtp_peer.h \
 	tests/tools/rtp_stream.c \
 	tests/tools/slept.c \
 	tests/tools/speech.py \

@@ -277,7 +277,7 @@ lab_logs() {
 
 # The tools that only the tests use.
 lab_build_tools() {
-	cc -std=gnu11 -D_GNU_SOURCE -O2 -o "$LAB_DIR/rtp_stream" "$lab_top/tests/tools/rtp_stream.c"
+	cc -std=gnu11 -D_GNU_SOURCE -O2 -o "$LAB_DIR/rtp_stream" "$lab_top"/tests/tools/rtp_{stream,peer}.c
 }
 
 # --------------------------------------------------------------- firewall

@@ -21,7 +21,7 @@ lab_pki alice
 lab_firewall strict
 lab_build_linkemu
 cc -std=gnu11 -D_GNU_SOURCE -O2 -I"$lab_top/src" -o "$LAB_DIR/voice_meter" \
-	"$lab_top"/tests/tools/{voice_meter,voice_shape,playout}.c "$lab_top/src/core/emodel.c" -lm
+	"$lab_top"/tests/tools/{voice_meter,voice_shape,playout,rtp_peer}.c "$lab_top/src/core/emodel.c" -lm
 
 tunnel_up() {
 	lab_tse_up alice "$@" >"$LAB_DIR/up.log" || lab_fail "no tunnel: $(cat "$LAB_DIR/up.log")"

@@ -6,39 +6,31 @@
  *	voice_meter [--codec g711|opus|amr-wb] [--seed N]
  *	            [--from ADDRESS] [--trace FILE] PORT PEER-ADDRESS PEER-PORT SECONDS
  *
- * Both ends greet each other until they hear each other (at most GREETING_MS, so
- * that a blocked path ends too).  They must have the same codec, seed and length:
- * so each knows what the other sends.  Payloads carry the sender's monotonic clock:
+ * Both ends must have the same codec, seed and length: so each knows what the
+ * other sends.  Payloads carry the sender's monotonic clock:
  * with both ends on one machine the delay is the true one-way delay.  Prints one
  * line of JSON; exits 1 if the stream could not be sent.  The trace has a line for
  * each packet: seconds since the first one, delay in ms ("lost" if there is none). */
-#include <arpa/inet.h>
-#include <errno.h>
+#include <err.h>
 #include <netdb.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "playout.h"
+#include "rtp_peer.h"
 #include "voice_shape.h"
 
 enum {
-	RTP_HEADER = 12,
-	RTP_VERSION = 0x80,     /* version 2, no padding, extension or CSRC */
-	MARK = RTP_HEADER + 20, /* our part of the payload, which is at least that long */
-	GREETING_MS = 3000,     /* longest wait for the other end to appear */
-	GREETING_EVERY_MS = 20,
+	MARK = RTP_HEADER + 20,   /* our part of the payload, which is at least that long */
+	GREETING_MS = 3000,       /* longest wait for the other end to appear */
 	DRAIN_MS = 1000,          /* the stream has ended when it was silent that long */
 	SLOTS_MAX = 60 * 60 * 50, /* an hour */
 	FIXED_DEPTH_US = 60000,
 	QUANTILES = 21, /* of the delay: 0, 5, .. 100 % */
-	DSCP_EF = 46,
 };
 
 static const struct {
@@ -53,16 +45,12 @@ static const struct {
 };
 
 struct meter {
-	int fd;
-	struct sockaddr_storage peer;
-	socklen_t peer_size;
-	struct sockaddr_storage from;
+	struct rtp_peer peer;
 	unsigned codec; /* index into codecs */
 	uint32_t seed, ssrc;
 	uint32_t slots;
 	struct voice_packet shape[SLOTS_MAX];
-	size_t count;           /* to send */
-	uint32_t sent, refused; /* refused: the kernel or the network said no */
+	size_t count; /* to send */
 	/* By sequence number; arrived 0: not yet. */
 	struct playout_packet heard[SLOTS_MAX];
 	uint32_t received, duplicates, out_of_order;
@@ -70,19 +58,6 @@ struct meter {
 	uint64_t last_arrival;
 	uint64_t longest_gap; /* us */
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "voice_meter: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void refuse(const char *what, const char *which)
 {
@@ -94,89 +69,27 @@ static void refuse(const char *what, const char *which)
 	exit(2);
 }
 
-static void put32(uint8_t *to, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static uint32_t get32(const uint8_t *from)
-{
-	uint32_t value;
-	memcpy(&value, from, sizeof(value));
-	return ntohl(value);
-}
-
-/* ------------------------------------------------------------- the socket */
-
-static struct addrinfo *resolve(const char *host, const char *port, int family, int flags)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | flags,
-		.ai_family = family,
-		.ai_socktype = SOCK_DGRAM};
-	struct addrinfo *found;
-	int error = getaddrinfo(host, port, &hints, &found);
-	if (error)
-		refuse(gai_strerror(error), host ? host : port);
-	return found;
-}
-
-/* `from`: NULL where the kernel shall choose, as it does for any app. */
-static void meter_open(struct meter *m, const char *from, const char *port, const char *host,
-	const char *peer_port)
-{
-	struct addrinfo *peer = resolve(host, peer_port, AF_UNSPEC, 0);
-	struct addrinfo *local = resolve(from, port, peer->ai_family, AI_PASSIVE);
-	memcpy(&m->peer, peer->ai_addr, peer->ai_addrlen);
-	m->peer_size = peer->ai_addrlen;
-	m->fd = socket(peer->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (m->fd < 0)
-		fail("socket");
-	int tos = DSCP_EF << 2;
-	if (peer->ai_family == AF_INET6)
-		setsockopt(m->fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-	else
-		setsockopt(m->fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-	if (bind(m->fd, local->ai_addr, local->ai_addrlen) < 0)
-		fail("bind");
-	freeaddrinfo(peer);
-	freeaddrinfo(local);
-}
-
-static void send_octets(struct meter *m, const void *octets, size_t size)
-{
-	if (sendto(m->fd, octets, size, 0, (struct sockaddr *)&m->peer, m->peer_size) < 0)
-		m->refused++;
-}
-
-/* One octet: too short for anybody's RTP. */
-static void send_greeting(struct meter *m)
-{
-	send_octets(m, "", 1);
-}
-
 /* Behind the RTP header: the sequence number, which does not wrap, the clock,
  * and what both ends of a call must agree upon, seed and length. */
 static void send_packet(struct meter *m)
 {
-	const struct voice_packet *shape = &m->shape[m->sent];
+	const struct voice_packet *shape = &m->shape[m->peer.sent];
 	uint8_t packet[RTP_HEADER + 160];
 	size_t size = RTP_HEADER + (size_t)shape->size;
 	memset(packet, 0xff, sizeof(packet)); /* silence in PCMU */
 	packet[0] = RTP_VERSION;
 	packet[1] = codecs[m->codec].payload_type;
-	packet[2] = (uint8_t)(m->sent >> 8);
-	packet[3] = (uint8_t)m->sent;
-	put32(packet + 4, shape->slot * codecs[m->codec].clock);
-	put32(packet + 8, m->ssrc);
-	put32(packet + 12, m->sent);
-	uint64_t clock = now_us();
-	put32(packet + 16, (uint32_t)(clock >> 32));
-	put32(packet + 20, (uint32_t)clock);
-	put32(packet + 24, m->seed);
-	put32(packet + 28, m->slots);
-	m->sent++;
-	send_octets(m, packet, size > MARK ? size : MARK);
+	packet[2] = (uint8_t)(m->peer.sent >> 8);
+	packet[3] = (uint8_t)m->peer.sent;
+	rtp_put32(packet + 4, shape->slot * codecs[m->codec].clock);
+	rtp_put32(packet + 8, m->ssrc);
+	rtp_put32(packet + 12, m->peer.sent);
+	uint64_t clock = rtp_now();
+	rtp_put32(packet + 16, (uint32_t)(clock >> 32));
+	rtp_put32(packet + 20, (uint32_t)clock);
+	rtp_put32(packet + 24, m->seed);
+	rtp_put32(packet + 28, m->slots);
+	rtp_send(&m->peer, packet, size > MARK ? size : MARK);
 }
 
 /* -------------------------------------------------------------- receiving */
@@ -197,14 +110,15 @@ static void count_gap(struct meter *m, uint32_t sequence, uint64_t now)
 
 static bool is_of_call(const struct meter *m, const uint8_t *packet)
 {
-	return get32(packet + 24) == m->seed && get32(packet + 28) == m->slots &&
-	       get32(packet + 12) < m->count;
+	return rtp_get32(packet + 24) == m->seed && rtp_get32(packet + 28) == m->slots &&
+	       rtp_get32(packet + 12) < m->count;
 }
 
-static void count_packet(struct meter *m, const uint8_t *packet)
+static void count_packet(void *user, const uint8_t *packet)
 {
-	uint64_t now = now_us();
-	uint32_t sequence = get32(packet + 12);
+	struct meter *m = user;
+	uint64_t now = rtp_now();
+	uint32_t sequence = rtp_get32(packet + 12);
 	if (!is_of_call(m, packet))
 		return;
 	struct playout_packet *heard = &m->heard[sequence];
@@ -212,7 +126,7 @@ static void count_packet(struct meter *m, const uint8_t *packet)
 		m->duplicates++;
 		return;
 	}
-	heard->sent = (uint64_t)get32(packet + 16) << 32 | get32(packet + 20);
+	heard->sent = (uint64_t)rtp_get32(packet + 16) << 32 | rtp_get32(packet + 20);
 	heard->arrived = now;
 	m->received++;
 	count_gap(m, sequence, now);
@@ -222,72 +136,17 @@ static void count_packet(struct meter *m, const uint8_t *packet)
 		m->highest = sequence;
 }
 
-/* Takes in all that is there.  Returns true when the peer was heard; a peer
- * that still greets is answered. */
-static bool receive(struct meter *m)
-{
-	bool heard = false;
-	for (;;) {
-		uint8_t packet[2048];
-		struct sockaddr_storage from;
-		socklen_t size = sizeof(from);
-		ssize_t length =
-			recvfrom(m->fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &size);
-		if (length < 0)
-			return heard;
-		if (length == 1) {
-			if (!heard && m->sent == 0)
-				send_greeting(m);
-			heard = true;
-		} else if (length >= MARK && packet[0] == RTP_VERSION) {
-			m->from = from;
-			heard = true;
-			count_packet(m, packet);
-		}
-	}
-}
-
-/* Waits for packets until `deadline`; true when the peer was heard. */
-static bool receive_until(struct meter *m, uint64_t deadline, bool until_heard)
-{
-	bool heard = false;
-	for (uint64_t now = now_us(); now < deadline; now = now_us()) {
-		struct pollfd pollfd = {.fd = m->fd, .events = POLLIN};
-		uint64_t left = deadline - now;
-		struct timespec timeout = {.tv_sec = (time_t)(left / 1000000),
-			.tv_nsec = (long)(left % 1000000 * 1000)};
-		if (ppoll(&pollfd, 1, &timeout, NULL) > 0 && receive(m)) {
-			heard = true;
-			if (until_heard)
-				break;
-		}
-	}
-	return heard;
-}
-
-static void greet(struct meter *m)
-{
-	uint64_t deadline = now_us() + GREETING_MS * 1000;
-	while (now_us() < deadline) {
-		send_greeting(m);
-		if (receive_until(m, now_us() + GREETING_EVERY_MS * 1000, true)) {
-			send_greeting(m);
-			break;
-		}
-	}
-	m->refused = 0;
-}
-
 static void run(struct meter *m)
 {
-	greet(m);
-	uint64_t start = now_us();
-	while (m->sent < m->count) {
-		receive_until(m, start + (uint64_t)m->shape[m->sent].slot * VOICE_SLOT_US, false);
+	rtp_greet(&m->peer, GREETING_MS * 1000);
+	uint64_t start = rtp_now();
+	while (m->peer.sent < m->count) {
+		rtp_receive_until(&m->peer,
+			start + (uint64_t)m->shape[m->peer.sent].slot * VOICE_SLOT_US, false);
 		send_packet(m);
 	}
-	receive_until(m, start + (uint64_t)m->slots * VOICE_SLOT_US, false);
-	while (receive_until(m, now_us() + DRAIN_MS * 1000, true))
+	rtp_receive_until(&m->peer, start + (uint64_t)m->slots * VOICE_SLOT_US, false);
+	while (rtp_receive_until(&m->peer, rtp_now() + DRAIN_MS * 1000, true))
 		;
 }
 
@@ -365,7 +224,7 @@ static void write_trace(const struct meter *m, size_t count, const char *path)
 {
 	FILE *file = fopen(path, "w");
 	if (!file)
-		fail(path);
+		err(1, "%s", path);
 	for (size_t i = 0; i < count; i++) {
 		const struct playout_packet *heard = &m->heard[i];
 		fprintf(file, "%.3f ", (double)(heard->sent - m->heard[0].sent) / 1e6);
@@ -392,8 +251,8 @@ static void report(struct meter *m, const char *trace)
 	static uint64_t delays[SLOTS_MAX];
 	char from[NI_MAXHOST] = "";
 	if (m->received)
-		getnameinfo((struct sockaddr *)&m->from, sizeof(m->from), from, sizeof(from), NULL,
-			0, NI_NUMERICHOST);
+		getnameinfo((struct sockaddr *)&m->peer.from, sizeof(m->peer.from), from,
+			sizeof(from), NULL, 0, NI_NUMERICHOST);
 	size_t count = m->count;
 	count_last_gap(m, count);
 	reckon_lost(m, count);
@@ -401,8 +260,9 @@ static void report(struct meter *m, const char *trace)
 	printf("{\"codec\": \"%s\", \"sent\": %u, \"refused\": %u, \"expected\": %zu, "
 	       "\"received\": %u, \"lost\": %zu, \"duplicates\": %u, \"out_of_order\": %u, "
 	       "\"from\": \"%s\", \"longest_gap_ms\": %.1f, ",
-		codecs[m->codec].name, m->sent, m->refused, count, m->received, count - m->received,
-		m->duplicates, m->out_of_order, from, (double)m->longest_gap / 1000);
+		codecs[m->codec].name, m->peer.sent, m->peer.refused, count, m->received,
+		count - m->received, m->duplicates, m->out_of_order, from,
+		(double)m->longest_gap / 1000);
 	report_delays(delays, known);
 	if (trace)
 		write_trace(m, count, trace);
@@ -445,7 +305,9 @@ static void be_punctual(void)
 
 int main(int argc, char **argv)
 {
-	static struct meter meter = {.highest = -1, .seed = 1};
+	static struct meter meter = {.highest = -1,
+		.seed = 1,
+		.peer = {.shortest = MARK, .take = count_packet, .user = &meter}};
 	const char *from = NULL, *trace = NULL;
 	int at = 1;
 	for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
@@ -465,10 +327,10 @@ int main(int argc, char **argv)
 	set_duration(&meter, argv[at + 3]);
 	meter.count = voice_shape(codecs[meter.codec].codec, meter.seed, meter.slots, meter.shape);
 	meter.ssrc = (uint32_t)getpid() * 2654435761u;
-	meter_open(&meter, from, argv[at], argv[at + 1], argv[at + 2]);
+	rtp_open(&meter.peer, from, argv[at], argv[at + 1], argv[at + 2]);
 	be_punctual();
 	run(&meter);
 	report(&meter, trace);
-	close(meter.fd);
-	return meter.refused == meter.count ? 1 : 0;
+	close(meter.peer.fd);
+	return meter.peer.refused == meter.count ? 1 : 0;
 }
