@@ -130,7 +130,8 @@ kernel_is() {
 	[ "$(kernel)" = "$1" ]
 }
 
-# What happens from now on; the events of a marker tell that it has begun.
+# What happens from now on; the events of a marker tell that it has begun.  It has
+# tse's protocol, or tse would take it for another network.
 monitor_start() {
 	lab_stop monitor || true
 	lab_spawn ue monitor stdbuf -oL ip -o monitor link address route rule
@@ -138,8 +139,8 @@ monitor_start() {
 }
 
 monitor_hears() {
-	in_ns ue ip address add 127.7.7.7/32 dev lo
-	in_ns ue ip address delete 127.7.7.7/32 dev lo
+	in_ns ue ip route add unreachable 127.7.7.7 table 77 proto 243
+	in_ns ue ip route delete unreachable 127.7.7.7 table 77 proto 243
 	grep -q '127\.7\.7\.7' "$LAB_DIR/monitor.log"
 }
 
