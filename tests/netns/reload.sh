@@ -156,6 +156,7 @@ test_update() {
 	ip -n "$LAB_TAG-tscf" route add 10.98.0.0/24 via "$LAB_PCSCF4"
 	cp "$conf" "$LAB_DIR/good.conf"
 	sed -i 's,^routes = ,routes = 10.98.0.0/24\, ,; s,^p-cscf = .*,p-cscf = 10.98.0.1,
+		s,^.ims.$,&\ndns = 10.99.0.53\ndomain = ims.example,
 		s,^.session.$,&\nkeepalive = 30s,' "$conf"
 	lab_spawn ue ping ping -n -i 0.01 -w 30 "$LAB_PCSCF4"
 	check "another IMS route, another P-CSCF" lab_tscfctl reload
@@ -163,11 +164,14 @@ test_update() {
 	check "and her apps the P-CSCF" wait_for 1 has_pcscf 10.98.0.1
 	at_least "$(lab_state alice GENERATION)" $((generation + 1)) "they are told that it is news"
 	check "which answers" in_ns ue ping -q -c 1 -W 2 10.98.0.1
-	check "it is signalling to tscfd as well" test "$(alice_status '.pcscf | join(" ")')" = 10.98.0.1
+	is "$(alice_status '"\(.dns) \(.domains) \(.keepalive_s)"')" \
+		'["10.99.0.53"] ["ims.example"] 30' "DNS and keep-alives are the new ones, too"
 	cp "$LAB_DIR/good.conf" "$conf"
 	kill -HUP "$(lab_pid tscfd)"
 	check "taken back by SIGHUP, it is gone" wait_for 1 has_routes 0
 	check "and the old P-CSCF is back" wait_for 1 has_pcscf "$before"
+	is "$(alice_status '"\(.dns) \(.domains) \(.keepalive_s)"')" '[] [] 45' \
+		"there is no DNS server any more"
 	lab_stop ping INT || true
 	is "$(lab_unanswered "$LAB_DIR/ping.log")" "" "not one packet was lost"
 	diag "$(tail -n 2 "$LAB_DIR/ping.log" | head -n 1)"
