@@ -113,6 +113,7 @@ libunit_a_CPPFLAGS = $(UNIT_CPPFLAGS)
 libunit_a_SOURCES = tests/unit/unit.c tests/unit/unit.h
 libfixture_a_CPPFLAGS = $(UNIT_CPPFLAGS)
 libfixture_a_SOURCES = \
+	tests/unit/dice.h \
 	tests/unit/hex.h \
 	tests/unit/sched_fixture.c \
 	tests/unit/sched_fixture.h \

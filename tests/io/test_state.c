@@ -19,6 +19,7 @@
 #include "io/clock.h"
 #include "tscfd/state.h"
 #include "unit.h"
+#include "dice.h"
 
 enum { CYCLES = 150, WORKERS = 2, LEASES = 256, LIFE_US = 80000, TEAR = 7 };
 
@@ -43,22 +44,6 @@ static const struct pool_settings settings = {
 };
 static struct sandbox_user user = {.name = "us"};
 
-static uint64_t seed = 88172645463325252;
-
-static uint32_t dice(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 32) % sides;
-}
-
-static void fill(uint8_t *out, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)dice(256);
-}
-
 static struct state *open_state(void)
 {
 	struct state *state = NULL;
@@ -74,7 +59,8 @@ static void open_pools(struct state *state, struct pool *pools[WORKERS])
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct pool_settings mine = settings;
 		mine.worker = i;
-		if (pool_new(&pools[i], &mine, fill) != 0 || state_restore(state, pools[i]) != 0)
+		if (pool_new(&pools[i], &mine, dice_fill) != 0 ||
+			state_restore(state, pools[i]) != 0)
 			abort();
 	}
 	state_restored(state);
@@ -138,7 +124,7 @@ static _Noreturn void live(void)
 
 static void kill_one(void)
 {
-	seed += 0x9e3779b97f4a7c15;
+	dice_state += 0x9e3779b97f4a7c15;
 	pid_t pid = fork();
 	if (pid == 0)
 		live();

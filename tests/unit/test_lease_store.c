@@ -4,6 +4,7 @@
  * by one with another number of workers. */
 #include "core/lease_store.h"
 #include "unit.h"
+#include "dice.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,22 +14,6 @@ static const uint64_t SECOND = 1000000, HOUR = UINT64_C(3600000000);
 static const uint64_t EPOCH = UINT64_C(1800000000000000); /* some wall clock */
 
 enum { CYCLES = 10000, WORKERS_MAX = 4, CLIENTS = 24, STEPS_MAX = 12, DISK = 1 << 20 };
-
-static uint64_t seed = 88172645463325252;
-
-static uint32_t dice(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 32) % sides;
-}
-
-static void fill(uint8_t *out, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)dice(256);
-}
 
 static struct prefix prefix_of(const char *text)
 {
@@ -59,7 +44,7 @@ static struct pool *make(const char *ipv4, unsigned worker, unsigned workers)
 {
 	struct pool_settings settings = settings_of(ipv4, worker, workers);
 	struct pool *pool;
-	if (pool_new(&pool, &settings, fill) != 0)
+	if (pool_new(&pool, &settings, dice_fill) != 0)
 		abort();
 	return pool;
 }
@@ -353,11 +338,11 @@ static void test_tickets(void)
 	struct lease_store store;
 	struct ticket_record record = {
 		.revision = 3, .since = 99, .trust = 7, .has_previous = true};
-	fill(record.current, TICKET_SECRET);
-	fill(record.previous, TICKET_SECRET);
+	dice_fill(record.current, TICKET_SECRET);
+	dice_fill(record.previous, TICKET_SECRET);
 	ticket_record_encode(&record, octets);
 	struct ticket_record older = {.revision = 2};
-	fill(older.current, TICKET_SECRET);
+	dice_fill(older.current, TICKET_SECRET);
 	ticket_record_encode(&older, octets + LEASE_RECORD);
 	CU_ASSERT_EQUAL(read_all(&store, octets, sizeof(octets)).good, 2);
 	CU_ASSERT_EQUAL(store.tickets.revision, 3);

@@ -4,6 +4,7 @@
 #include "core/pool.h"
 #include "core/siphash.h"
 #include "unit.h"
+#include "dice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,22 +12,6 @@
 #include <string.h>
 
 static const uint64_t SECOND = 1000000, HOUR = UINT64_C(3600000000);
-
-static uint64_t seed = 88172645463325252;
-
-static uint32_t dice(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 32) % sides;
-}
-
-static void fill(uint8_t *out, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)dice(256);
-}
 
 static struct prefix prefix_of(const char *text)
 {
@@ -47,7 +32,7 @@ static struct pool *make(const char *ipv4, const char *ipv6, unsigned worker, un
 		.resume_lifetime = HOUR,
 	};
 	struct pool *pool = NULL;
-	if (pool_new(&pool, &settings, fill) != 0)
+	if (pool_new(&pool, &settings, dice_fill) != 0)
 		abort();
 	return pool;
 }
@@ -135,7 +120,7 @@ static void test_settings(void)
 			.workers = cases[i].workers,
 		};
 		struct pool *pool = NULL;
-		int result = pool_new(&pool, &settings, fill);
+		int result = pool_new(&pool, &settings, dice_fill);
 		CU_ASSERT_EQUAL(result, cases[i].result);
 		if (result == 0)
 			CU_ASSERT_EQUAL(pool_usage(pool).capacity, cases[i].capacity);
@@ -305,7 +290,7 @@ static void test_resume_lifetime(void)
 {
 	struct pool *pool = make("10.0.0.0/24", NULL, 0, 1);
 	struct lease *lease = pool_lease(pool, "a", instance_a, 0);
-	lease->tunnel = &seed;
+	lease->tunnel = &dice_state;
 	struct secret token = keep(lease->token), key = keep(lease->join_key);
 	CU_ASSERT_PTR_EQUAL(by_key(pool, &key), lease);
 	CU_ASSERT_PTR_EQUAL(by_token(pool, &token, "a", 50 * HOUR), lease);
