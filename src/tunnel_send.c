@@ -16,6 +16,7 @@ enum {
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
 	REALTIME_CLASSES = ALL_CLASSES & ~(1U << SCHED_BULK),
+	MEDIA_CLASSES = 1U << SCHED_AUDIO | 1U << SCHED_VIDEO,
 };
 
 /* s; that late a tunnel may see that the network carries something again. */
@@ -250,6 +251,22 @@ static void step_realtime(struct tunnel *tunnel, uint64_t now)
 		count[COUNTER_DROP_STALE], now);
 }
 
+/* What may go on a lane that is alone.  In a call media waits while the network carries
+ * nothing, where it can become stale, and bulk for a lane of its own. */
+static unsigned classes_alone(struct tunnel *tunnel, const struct lane *lane, uint64_t now)
+{
+	unsigned classes = ALL_CLASSES;
+	if (call_is_up(&tunnel->realtime.call, now)) {
+		lane_set_look(&tunnel->lanes, now);
+		if (tunnel->lanes.cut)
+			classes &= ~MEDIA_CLASSES;
+	}
+	if (realtime_holds_bulk(&tunnel->realtime, lane, now))
+		classes &= ~(1U << SCHED_BULK);
+	tunnel->lanes.held = classes != ALL_CLASSES;
+	return classes;
+}
+
 /* What goes before the bulk of any tunnel.  A lane that fails leaves the set at
  * once, but lives until the loop turns. */
 static void push_first(struct tunnel *tunnel, uint64_t now)
@@ -266,7 +283,8 @@ static void push_first(struct tunnel *tunnel, uint64_t now)
 		push_realtime(tunnel, now);
 		push_copies(tunnel, now);
 	} else if (tunnel->sched.realtime_octets > 0 && lane_is_ready(lane) &&
-		   encrypt_batch(tunnel, lane, REALTIME_CLASSES, now) > 0) {
+		   encrypt_batch(tunnel, lane, REALTIME_CLASSES & classes_alone(tunnel, lane, now),
+			   now) > 0) {
 		lane_flush(lane);
 	}
 }
@@ -278,10 +296,9 @@ static void push_rest(struct tunnel *tunnel, uint64_t now)
 		return;
 	if (tunnel->lanes.count == 1) {
 		tunnel->sched.bulk_rtt = lane->tcp.rtt;
-		tunnel->lanes.held = realtime_holds_bulk(&tunnel->realtime, lane, now);
-		push_through(
-			tunnel, lane, tunnel->lanes.held ? REALTIME_CLASSES : ALL_CLASSES, now);
-		if (lane_look_at_times(lane, now))
+		push_through(tunnel, lane, classes_alone(tunnel, lane, now), now);
+		lane_look_at_times(lane, now);
+		if (realtime_is_due(&tunnel->realtime, now))
 			step_realtime(tunnel, now);
 		return;
 	}

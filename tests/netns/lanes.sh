@@ -243,6 +243,28 @@ test_outage() {
 	tse_stop
 }
 
+# With one lane there is nothing else to try; but what TCP was not given cannot come late.
+test_outage_of_one() {
+	local side
+	tse_start -o "tscf.server=$LAB_TSCF4" -o tunnel.lanes=1
+	call_start 4
+	check "media flows" wait_for 3 media_flows
+	in_ns access nft insert rule inet firewall forward drop
+	sleep 0.9
+	lab_firewall strict
+	check "the call ends" call_end 10
+	for side in ue core; do
+		at_least "$(heard "$side" '.sent - .received')" 15 \
+			"an outage of 0.9 s with one lane: what is stale is not sent to $side"
+		diag "$side: $(cat "$LAB_DIR/$side-media.log")"
+	done
+	tse_stop
+}
+
+media_flows() {
+	[ "$(lab_tsectl alice -j status | jq '[.counters.media_up, .counters.media_down] | min')" -ge 25 ]
+}
+
 # Of one lane, at either end.  The kernel alone would do so ten times in two seconds.
 most_retransmits() {
 	{
@@ -357,6 +379,7 @@ test_one_lane
 test_death
 test_all_die
 test_outage
+test_outage_of_one
 test_end
 test_limits
 test_proxy
