@@ -14,10 +14,9 @@ int pool_restore(struct pool *pool, const struct lease_record *record, uint64_t 
 	uint32_t slot = pool_slot_of_index(pool, record->index);
 	if (slot == pool->capacity)
 		return 0;
-	for (; pool->fresh <= slot; pool->fresh++)
-		if (!pool_record(pool, pool->fresh))
-			return -ENOMEM;
-	struct lease *lease = pool_lease_at(pool, slot);
+	struct lease *lease = pool_record(pool, slot);
+	if (!lease)
+		return -ENOMEM;
 	memcpy(lease->identity, record->identity, sizeof(lease->identity));
 	memcpy(lease->instance, record->instance, sizeof(lease->instance));
 	memcpy(lease->token, record->token, sizeof(lease->token));
@@ -29,13 +28,13 @@ int pool_restore(struct pool *pool, const struct lease_record *record, uint64_t 
 }
 
 /* What became of it while no process was there. */
-static void catch_up(struct pool *pool, struct lease *lease, bool complete, uint64_t now)
+static void catch_up(const struct pool *pool, struct lease *lease, uint64_t now)
 {
 	uint64_t lifetime = pool->settings.resume_lifetime;
 	switch (lease->state) {
 	case LEASE_NEVER:
 		lease->state = LEASE_RESTING;
-		lease->since = complete ? now - pool->settings.quarantine : now;
+		lease->since = now;
 		return;
 	case LEASE_LIVE:
 		lease->state = LEASE_WAITING;
@@ -62,19 +61,46 @@ static int compare_age(const void *a, const void *b)
 	return difference < 0 ? -1 : difference > 0;
 }
 
+/* How many slots there are up to the last one with a record. */
+static uint32_t known_slots(const struct pool *pool)
+{
+	uint32_t slots = pool->capacity;
+	while (slots > 0 && (!pool->chunks[(slots - 1) / POOL_CHUNK] ||
+				    pool_lease_at(pool, slots - 1)->state == LEASE_NEVER))
+		slots--;
+	return slots;
+}
+
+/* Whoever had one of these may have been forgotten. */
+static int doubt_all(struct pool *pool, uint32_t slots)
+{
+	for (; pool->fresh < slots; pool->fresh++)
+		if (!pool_record(pool, pool->fresh))
+			return -ENOMEM;
+	return 0;
+}
+
 int pool_restored(struct pool *pool, bool complete, uint64_t now)
 {
-	if (pool->fresh == 0)
+	uint32_t slots = known_slots(pool), count = 0;
+	if (slots == 0)
 		return 0;
-	struct lease **by_age = malloc(pool->fresh * sizeof(struct lease *));
+	if (!complete && doubt_all(pool, slots) < 0)
+		return -ENOMEM;
+	struct lease **by_age = malloc(slots * sizeof(struct lease *));
 	if (!by_age)
 		return -ENOMEM;
-	for (uint32_t slot = 0; slot < pool->fresh; slot++) {
-		by_age[slot] = pool_lease_at(pool, slot);
-		catch_up(pool, by_age[slot], complete, now);
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		if (!pool->chunks[slot / POOL_CHUNK])
+			continue;
+		struct lease *lease = pool_lease_at(pool, slot);
+		if (complete && lease->state == LEASE_NEVER)
+			continue;
+		catch_up(pool, lease, now);
+		by_age[count++] = lease;
 	}
-	qsort(by_age, pool->fresh, sizeof(struct lease *), compare_age);
-	for (uint32_t i = 0; i < pool->fresh; i++) {
+	qsort(by_age, count, sizeof(struct lease *), compare_age);
+	for (uint32_t i = 0; i < count; i++) {
 		bool waits = by_age[i]->state == LEASE_WAITING;
 		pool_age_append(waits ? &pool->waiting : &pool->resting, by_age[i]);
 		pool->waiting_count += waits;

@@ -241,6 +241,30 @@ static void test_holes(void)
 	}
 }
 
+/* One that was wished for, far above all others: these are as free as before, and
+ * take no memory. */
+static void test_wished(void)
+{
+	uint8_t octets[LEASE_RECORD];
+	struct pool *pool = make("10.0.0.0/12", 0, 1);
+	struct lease *lease = pool_find_wished(pool, 1000000, "alice", instance_a, 0);
+	pool_give(pool, lease, "alice", instance_a, 0);
+	encode(lease, 1, 0, EPOCH, octets);
+	pool_free(pool);
+
+	struct lease_store store;
+	read_all(&store, octets, sizeof(octets));
+	pool = make("10.0.0.0/12", 0, 1);
+	CU_ASSERT_EQUAL(lease_store_restore(&store, pool, true, 0, EPOCH), 0);
+	lease_store_fini(&store);
+	struct pool_use use = pool_usage(pool);
+	CU_ASSERT(use.waiting == 1 && use.resting == 0 && use.never == use.capacity - 1);
+	uint8_t other[CONTROL_INSTANCE] = {1};
+	CU_ASSERT_EQUAL(pool_lease(pool, "bob", other, 0)->index, 2);
+	CU_ASSERT_EQUAL(pool_lease(pool, "alice", instance_a, 0)->index, 1000000);
+	pool_free(pool);
+}
+
 /* A file that ends anywhere, or has a wrong octet anywhere. */
 static void test_torn_and_damaged(void)
 {
@@ -583,6 +607,7 @@ static const struct unit_test tests[] = {
 	{"each state", test_states},
 	{"both tokens", test_both_tokens},
 	{"quarantine goes on", test_quarantine},
+	{"a wished lease alone", test_wished},
 	{"a wait that ended", test_wait_ended},
 	{"leases without a record", test_holes},
 	{"torn and damaged", test_torn_and_damaged},
