@@ -55,10 +55,9 @@ uint64_t siphash(const uint8_t key[SIPHASH_KEY], const uint8_t *octets, size_t l
 	uint64_t k0 = word_of(key), k1 = word_of(key + 8);
 	uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
 		k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
-	size_t whole = length - length % 8;
-	for (size_t at = 0; at < whole; at += 8)
-		absorb(v, word_of(octets + at));
-	absorb(v, last_word(octets + whole, length));
+	for (size_t rest = length; rest >= 8; rest -= 8, octets += 8)
+		absorb(v, word_of(octets));
+	absorb(v, last_word(octets, length));
 	v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)
 		sip_round(v);
