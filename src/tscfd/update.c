@@ -42,7 +42,9 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 		tell(session);
 		told++;
 	}
-	ev_timer_stop(loop, timer);
+	/* A lane may have ended by being told on, see update_repeat. */
+	if (told == 0)
+		ev_timer_stop(loop, timer);
 }
 
 void update_init(struct worker *worker)

@@ -206,10 +206,7 @@ bool grant_update(struct client *client, const struct control_message *update)
 		log_line(LOG_WARNING, "a Configuration Update is not followed: %s", why.text);
 		return false;
 	}
-	/* Told once more, for the connection has ended on which we were. */
-	if (memcmp(&fresh, &client->grant, sizeof(fresh)) == 0 &&
-		!control_has(update, TAG_JOIN_KEY))
-		return true;
+	bool is_news = memcmp(&fresh, &client->grant, sizeof(fresh)) != 0;
 	client->grant = fresh;
 	if (control_has(update, TAG_MTU))
 		client->tunnel.mtu = update->mtu;
@@ -220,6 +217,8 @@ bool grant_update(struct client *client, const struct control_message *update)
 		client_set_timer(client->loop, &client->keepalive_timer,
 			keepalive_due(&client->keepalive), clock_now());
 	lanes_regranted(client, update);
+	if (!is_news) /* told once more, for the connection has ended on which we were */
+		return true;
 	explain(&fresh);
 	link_dns_explain(client);
 	client_regranted(client);
