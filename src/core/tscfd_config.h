@@ -41,9 +41,9 @@ struct tscfd_config {
 	/* [session] */
 	uint64_t keepalive, resume_lifetime, handshake_timeout; /* us */
 	enum control_refresher refresher;
-	unsigned lanes, max_tunnels, per_source_limit;          /* 0: no limit */
-	unsigned realtime_copies;                               /* 0: auto */
-	uint64_t realtime_budget;                               /* us */
+	unsigned lanes, max_tunnels, per_source_limit; /* 0: no limit */
+	unsigned realtime_copies;                      /* 0: auto */
+	uint64_t realtime_budget;                      /* us */
 	char *state_file;
 
 	struct class_lists classes; /* [classes] */
