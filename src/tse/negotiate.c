@@ -333,14 +333,12 @@ static void unexpected(struct client *client)
 	counter_add(&client->tunnel.counters, COUNTER_UNEXPECTED_CONTROL, 1);
 }
 
-static void on_update(
-	struct client *client, const struct lane *lane, const struct control_message *message)
+static void on_update(struct client *client, const struct control_message *message)
 {
 	bool leave = control_has(message, TAG_RESULT) && message->result == RESULT_SHUTTING_DOWN;
 	if (leave || control_has(message, TAG_OTHER_TSCF))
 		move_asked(client, message);
-	else if (!client->configured || move_is_former(client, lane->owner) ||
-		 !grant_update(client, message))
+	else if (!client->configured || !grant_update(client, message))
 		unexpected(client);
 }
 
@@ -368,7 +366,7 @@ static void on_message(
 			unexpected(client);
 		return;
 	case CONTROL_CONFIGURATION_UPDATE:
-		on_update(client, lane, message);
+		on_update(client, message);
 		return;
 	case CONTROL_CONFIGURATION_REQUEST:
 	case CONTROL_JOIN_REQUEST:
