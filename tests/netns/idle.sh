@@ -90,7 +90,7 @@ inner=$(lab_tsectl alice --json status | jq -r '.inner4 | split("/")[0]')
 for _ in 1 2 3; do
 	lab_firewall strict
 	wait_for 10 exchanges 1 || lab_fail "no keep-alive"
-	check "a packet of 28 octets wakes tse up" in_ns core ping -q -c 1 -s 0 -W 1 "$inner"
+	check "a packet of 28 octets wakes tse up" in_ns core ping -q -c 1 -s 0 -W 0.5 "$inner"
 done
 
 kill -STOP "$(lab_pid tscfd)"
