@@ -128,7 +128,10 @@ bool lane_set_hurry(struct lane_set *set, uint64_t now)
 	const struct lane *spared = choose_spared(set);
 	for (unsigned i = 0; i < set->count; i++) {
 		struct lane *lane = set->lane[i];
-		if (silent && lane != spared && lane_is_stalled(&set->view[i], now) &&
+		/* Without anything unacknowledged the peer's window is full: nothing is
+		 * sent again, and a short timeout would end the lane. */
+		if (silent && lane != spared && lane->tcp.unacked > 0 &&
+			lane_is_stalled(&set->view[i], now) &&
 			now - set->view[i].progress < HURRY_FOR) {
 			lane_tcp_hurry(&lane->tcp, lane->fd, now);
 			hurry = true;
