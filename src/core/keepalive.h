@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* TRIES: how often it is asked again. */
-enum { KEEPALIVE_TRIES = 3, KEEPALIVE_RETRY_US = 5000000 };
+/* TRIES: how often it is asked again.  SHORTEST: no peer makes us ask more often. */
+enum { KEEPALIVE_TRIES = 3, KEEPALIVE_RETRY_US = 5000000, KEEPALIVE_SHORTEST_US = 1000000 };
 
 enum keepalive_action {
 	KEEPALIVE_WAIT, /* until keepalive_due() */

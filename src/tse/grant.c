@@ -50,6 +50,8 @@ static void copy_lists(
 static uint64_t keepalive_of(const struct client *client, const struct control_message *message)
 {
 	uint64_t granted = (uint64_t)message->keepalive_interval * 1000;
+	if (granted && granted < KEEPALIVE_SHORTEST_US)
+		granted = KEEPALIVE_SHORTEST_US;
 	uint64_t own = client->config->keepalive;
 	bool tscf_asks = control_has(message, TAG_KEEPALIVE_REFRESHER) &&
 			 message->keepalive_refresher == REFRESHER_TSCF;
