@@ -11,7 +11,7 @@
 enum {
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
 	TURN_OCTETS = 512 * 1024,   /* of all tunnels, before the loop looks for packets again */
-	HOLD_US = 5000,             /* of a lane's rate that may be encrypted at a time in a call */
+	HOLD_US = 5000,             /* of a lane's rate that may be encrypted at a time */
 	RECORD_WORTH = 1200,        /* of realtime that fill a record: what a segment takes */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
 	ALL_CLASSES = (1U << SCHED_CLASSES) - 1,
@@ -108,13 +108,12 @@ static size_t send_slot(struct tunnel *tunnel, struct lane *lane, struct slot *s
 }
 
 /* How much of what the scheduler lets go is encrypted at a time: what is encrypted
- * cannot be overtaken, so during a call no more than HOLD_US of the lane's rate,
- * except where bulk has the lane to itself. */
-static size_t batch_octets(const struct tunnel *tunnel, const struct lane *lane, uint64_t now)
+ * cannot be overtaken, so no more than HOLD_US of the lane's rate, except where bulk
+ * has the lane to itself: a call may begin, and acknowledgements always wait. */
+static size_t batch_octets(const struct tunnel *tunnel, const struct lane *lane)
 {
 	const struct lane_tcp *tcp = &lane->tcp;
-	if (lane->class == CONTROL_LANE_BULK || tcp->delivery_rate == 0 ||
-		!call_is_up(&tunnel->realtime.call, now))
+	if (lane->class == CONTROL_LANE_BULK || tcp->delivery_rate == 0)
 		return PUSH_OCTETS;
 	/* Where it was we who held it up, the lane may well be faster. */
 	uint64_t octets = tcp->delivery_rate * HOLD_US / 1000000 * (tcp->rate_is_floor ? 2 : 1);
@@ -158,7 +157,7 @@ static struct slot *shorten(struct tunnel *tunnel, struct slot *slot, size_t oct
 static size_t encrypt_batch(
 	struct tunnel *tunnel, struct lane *lane, unsigned classes, uint64_t now)
 {
-	size_t total = 0, limit = batch_octets(tunnel, lane, now);
+	size_t total = 0, limit = batch_octets(tunnel, lane);
 	struct slot *slot;
 	while (total < limit && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
 		if (limit < PUSH_OCTETS)
