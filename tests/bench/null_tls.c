@@ -207,6 +207,13 @@ size_t tls_unsent(const struct tls *tls)
 	return tls->tail - tls->head;
 }
 
+/* There are no records. */
+size_t tls_record_size(const struct tls *tls, size_t length)
+{
+	(void)tls;
+	return length;
+}
+
 const char *tls_reason(const struct tls *tls)
 {
 	return tls->broken ? "the connection broke" : "no fault";
