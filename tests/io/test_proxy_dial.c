@@ -29,6 +29,7 @@
 #include "../unit/unit.h"
 #include "dns_server.h"
 #include "io/clock.h"
+#include "io/curl_library.h"
 #include "io/sandbox.h"
 #include "stall.h"
 
@@ -469,6 +470,13 @@ int main(void)
 	if (!set_stage()) {
 		fprintf(stderr, "skipped: needs root, namespaces and python3\n");
 		return SKIP;
+	}
+	/* It is loaded once in the life of a process; that takes its time, which is
+	 * no stall of a dial. */
+	struct reason why;
+	if (!curl_library_open(&why)) {
+		fprintf(stderr, "%s\n", why.text);
+		return EXIT_FAILURE;
 	}
 	int status = unit_run("proxy_dial", tests, sizeof(tests) / sizeof(tests[0]));
 	kill(proxy, SIGKILL);

@@ -140,7 +140,11 @@ static int run_tcp(const char *host, const char *port, uint64_t total, size_t ch
 		fail("connect");
 	uint64_t announced = htobe64(total);
 	write_all(fd, &announced, sizeof(announced));
-	return exchange(fd, total, UP, DOWN, chunk) ? 0 : 1;
+	if (!exchange(fd, total, UP, DOWN, chunk))
+		return 1;
+	/* Its end of the connection ends when it has read all of ours. */
+	uint8_t none;
+	return recv(fd, &none, sizeof(none), 0) == 0 ? 0 : 1;
 }
 
 /* In a process of its own. */
