@@ -233,24 +233,30 @@ void realtime_step(struct realtime *realtime, const struct lane_set *set, uint64
 
 /* --- figures ---------------------------------------------------------------- */
 
+uint32_t realtime_rtt(const struct lane_set *set)
+{
+	uint32_t best = 0;
+	for (unsigned i = 0; i < set->count; i++) {
+		uint32_t rtt = set->lane[i]->tcp.rtt;
+		if (set->lane[i]->class != CONTROL_LANE_BULK && rtt && (best == 0 || rtt < best))
+			best = rtt;
+	}
+	return best;
+}
+
 double realtime_rating(const struct realtime *realtime, const struct lane_set *set, uint64_t now)
 {
 	if (!call_is_up(&realtime->call, now))
 		return -1;
 	struct call_path path = {
+		.rtt = realtime_rtt(set),
 		.waiting = delay_quantile(&realtime->delay[SCHED_AUDIO], 990, now),
 		.stale_ppm = lane_loss_ppm(&realtime->stale, now),
 		.loss_ppm = lane_loss_ppm(&realtime->loss, now),
 		.rate = tally_rate(&realtime->call.packets[1]),
 		.copies = realtime->copied && now - realtime->copied < COPYING_US ? 2 : 1,
 	};
-	for (unsigned i = 0; i < set->count; i++) {
-		const struct lane *lane = set->lane[i];
-		if (lane->class == CONTROL_LANE_BULK)
-			continue;
-		path.lanes++;
-		if (path.rtt == 0 || (lane->tcp.rtt && lane->tcp.rtt < path.rtt))
-			path.rtt = lane->tcp.rtt;
-	}
+	for (unsigned i = 0; i < set->count; i++)
+		path.lanes += set->lane[i]->class != CONTROL_LANE_BULK;
 	return call_quality(&path);
 }

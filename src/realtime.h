@@ -84,6 +84,8 @@ static inline void realtime_waited(struct realtime *realtime, const struct slot 
 		now);
 }
 
+/* us: the smoothed round trip of the lane for realtime that does best; 0: not known. */
+uint32_t realtime_rtt(const struct lane_set *set);
 /* An estimate of R of what this end sends; negative while no call is up. */
 double realtime_rating(const struct realtime *realtime, const struct lane_set *set, uint64_t now);
 

@@ -193,12 +193,15 @@ void words_traffic(
 
 static void words_lane(const char *label, const json_t *lane)
 {
-	char rtt[WORDS_MAX], unacked[WORDS_MAX], resent[WORDS_MAX], sent[WORDS_MAX];
+	char rtt[WORDS_MAX], unacked[WORDS_MAX], unsent[WORDS_MAX], resent[WORDS_MAX],
+		sent[WORDS_MAX];
 	const char *outer = member_text(lane, "outer");
-	words_row(label, "%s, %s%s, round trip %s, %s unacknowledged, %s of %s segments resent",
+	words_row(label,
+		"%s, %s%s, round trip %s, %s unacknowledged, %s unsent, %s of %s segments resent",
 		member_text(lane, "class"), strchr(outer, ':') ? "" : "port ", outer,
 		words_milliseconds(json_number_value(json_object_get(lane, "rtt_ms")), rtt),
 		words_octets(member_count(lane, "unacked"), unacked),
+		words_milliseconds(json_number_value(json_object_get(lane, "unsent_ms")), unsent),
 		words_count(member_count(lane, "retransmits"), resent),
 		words_count(member_count(lane, "segments"), sent));
 }

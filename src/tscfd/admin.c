@@ -13,6 +13,7 @@
 
 #include "io/clock.h"
 #include "io/log.h"
+#include "tscfd/calls.h"
 #include "tscfd/inquiry.h"
 #include "tscfd/metrics.h"
 
@@ -99,11 +100,26 @@ static void status_done(struct inquiry *inquiry, json_t *const *answers, size_t 
 
 /* --- metrics ------------------------------------------------------------- */
 
+static const char calls_now[] = "calls_now";
+
+static json_t *ask_metrics(struct worker *worker, const struct inquiry *inquiry)
+{
+	json_t *status = ask_status(worker, inquiry);
+	json_object_set_new(status, calls_now, calls_each(worker));
+	return status;
+}
+
 static char *metrics_text(struct admin *admin, json_t *const *answers, size_t count)
 {
+	json_t *calls = json_array();
+	for (size_t i = 0; i < count; i++) {
+		json_array_extend(calls, json_object_get(answers[i], calls_now));
+		json_object_del(answers[i], calls_now);
+	}
 	json_t *status = merge_status(admin, answers, count);
-	char *text = metrics_format(status, tls_context_expiry(admin->settings->tls));
+	char *text = metrics_format(status, calls, tls_context_expiry(admin->settings->tls));
 	json_decref(status);
+	json_decref(calls);
 	return text;
 }
 
@@ -156,7 +172,7 @@ static void on_metrics_timer(struct ev_loop *loop, struct ev_timer *timer, int e
 	(void)loop;
 	(void)events;
 	struct admin *admin = timer->data;
-	struct inquiry inquiry = {.ask = ask_status, .done = metrics_file_done, .owner = admin};
+	struct inquiry inquiry = {.ask = ask_metrics, .done = metrics_file_done, .owner = admin};
 	inquiry_start(&inquiry, &admin->mailbox, admin->workers, admin->worker_count);
 }
 
@@ -301,7 +317,7 @@ static void on_request(void *user, struct control_client *client, const json_t *
 	else if (strcmp(command, "sessions") == 0)
 		ask_workers(admin, client, request, ask_sessions, sessions_done);
 	else if (strcmp(command, "metrics") == 0)
-		ask_workers(admin, client, request, ask_status, metrics_done);
+		ask_workers(admin, client, request, ask_metrics, metrics_done);
 	else if (strcmp(command, "disconnect") == 0)
 		ask_workers(admin, client, request, ask_disconnect, disconnect_done);
 	else if (strcmp(command, "reload") == 0)

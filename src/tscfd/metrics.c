@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* OpenMetrics 1.0 text from the JSON that `tscfctl status` shows, so that both
- * always agree. */
+ * always agree; and a few figures of each tunnel with a call. */
 #include "tscfd/metrics.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,44 @@ static void calls(FILE *out, const json_t *bands)
 		out, "tscf_calls{rating=\"%s\"} %lld\n", key, (long long)json_integer_value(value));
 }
 
-char *metrics_format(const json_t *status, int64_t expiry)
+/* One series per tunnel with a call. */
+static void each_call(FILE *out, const json_t *each)
+{
+	static const struct {
+		const char *key, *name, *help;
+		bool counts;
+	} figures[] = {
+		{"rating", "call_rating", "estimated rating R (ITU-T G.107) of what a UE is sent",
+			false},
+		{"rtt", "call_round_trip_seconds",
+			"round trip of the lane for realtime that does best", false},
+		{"loss", "call_loss_ratio",
+			"segments that lanes lost in the last ten to twenty seconds", false},
+		{"lanes", "call_lanes", "TLS connections of the tunnel", false},
+		{"sent", "call_media_down", "packets of audio and video for the UE", true},
+		{"received", "call_media_up", "packets of audio and video from the UE", true},
+		{"stale", "call_stale", "of those for the UE, dropped as too old", true},
+		{"copies_sent", "call_copies_sent", "copies of audio packets sent to the UE", true},
+		{"copies_dropped", "call_copies_dropped",
+			"copies of audio packets from the UE that were there already", true},
+	};
+	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+		size_t index;
+		const json_t *call;
+		family(out, figures[i].name, figures[i].counts ? "counter" : "gauge",
+			figures[i].help);
+		json_array_foreach(each, index, call)
+		{
+			const json_t *value = json_object_get(call, figures[i].key);
+			fprintf(out, "tscf_%s%s{tunnel=\"%s\"} %.*f\n", figures[i].name,
+				figures[i].counts ? "_total" : "",
+				json_string_value(json_object_get(call, "id")),
+				json_is_integer(value) ? 0 : 6, json_number_value(value));
+		}
+	}
+}
+
+char *metrics_format(const json_t *status, const json_t *calls_now, int64_t expiry)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -99,6 +137,7 @@ char *metrics_format(const json_t *status, int64_t expiry)
 		number(status, "protocol_errors"));
 	counters(out, json_object_get(status, "counters"));
 	calls(out, json_object_get(status, "calls"));
+	each_call(out, calls_now);
 	gauge(out, "certificate_expiry_seconds", "when the server certificate ends (epoch)",
 		(long long)expiry);
 	gauge(out, "uptime_seconds", "seconds since the start", number(status, "uptime_s"));

@@ -6,8 +6,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* `status` is the merged status object; `expiry` when the server certificate
- * ends, seconds of the epoch.  Returns owned text, NULL without memory. */
-char *metrics_format(const json_t *status, int64_t expiry);
+/* `status` is the merged status object; `calls_now` what calls_each() tells of all workers;
+ * `expiry` when the server certificate ends, seconds of the epoch.  Returns owned
+ * text, NULL without memory. */
+char *metrics_format(const json_t *status, const json_t *calls_now, int64_t expiry);
 
 #endif
