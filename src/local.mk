@@ -111,6 +111,8 @@ tscfd_SOURCES = \
 	src/tscfd/admin_drain.c \
 	src/tscfd/answer.c \
 	src/tscfd/answer.h \
+	src/tscfd/calls.c \
+	src/tscfd/calls.h \
 	src/tscfd/drain.c \
 	src/tscfd/drain.h \
 	src/tscfd/identity.c \
