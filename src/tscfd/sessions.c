@@ -181,6 +181,7 @@ void session_start_tunnel(struct session *session)
 	worker->tunnel_count++;
 	worker->group->tunnels++;
 	session_lane_start(session_first(session));
+	worker_look_for_way_back(worker);
 	log_start(session);
 }
 

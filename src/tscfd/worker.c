@@ -83,26 +83,36 @@ static void count_all(const struct worker *worker, struct counters *total)
 		counters_sum(total, &session->tunnel.counters);
 }
 
-/* What an operator forgets most often: the core's route back to the pool. */
+/* What an operator forgets most often: the core's route back to the pool.  Looked for
+ * only while clients send: an idle worker is not woken up. */
 static void on_silence(struct ev_loop *loop, struct ev_timer *watcher, int events)
 {
 	(void)events;
 	struct worker *worker = watcher->data;
 	struct counters total;
 	count_all(worker, &total);
-	if (total.value[COUNTER_PACKETS_DOWN] > 0) {
-		worker->told_silence = false;
+	uint64_t up = total.value[COUNTER_PACKETS_UP];
+	bool comes_back = total.value[COUNTER_PACKETS_DOWN] > 0;
+	bool silent = !comes_back && up >= SILENCE_PACKETS;
+
+	worker->way_back_judged = comes_back || silent;
+	if (worker->way_back_judged || up == worker->sent_into_silence)
 		ev_timer_stop(loop, watcher);
-	} else if (total.value[COUNTER_PACKETS_UP] >= SILENCE_PACKETS && !worker->told_silence) {
+	worker->sent_into_silence = up;
+	if (silent) {
 		char four[PREFIX_TEXT_MAX], six[PREFIX_TEXT_MAX];
-		worker->told_silence = true;
 		log_line(LOG_WARNING,
 			"clients have sent %llu packets to the IMS core and not one has come back: "
 			"does the core have a route to %s and %s through this host?",
-			(unsigned long long)total.value[COUNTER_PACKETS_UP],
-			prefix_format(&worker->pool_settings.ipv4, four),
+			(unsigned long long)up, prefix_format(&worker->pool_settings.ipv4, four),
 			prefix_format(&worker->pool_settings.ipv6, six));
 	}
+}
+
+void worker_look_for_way_back(struct worker *worker)
+{
+	if (!worker->way_back_judged && !ev_is_active(&worker->silence))
+		ev_timer_again(worker->loop, &worker->silence);
 }
 
 static void on_exhausted(void *owner)
@@ -163,11 +173,10 @@ int worker_init(struct worker *worker, struct worker_group *group, unsigned inde
 	teach_scheduler(worker);
 	mailbox_init(&worker->mailbox, worker->loop);
 	ev_prepare_init(&worker->reap, on_reap);
-	ev_timer_init(&worker->silence, on_silence, SILENCE_SECONDS, SILENCE_SECONDS);
+	ev_timer_init(&worker->silence, on_silence, 0., SILENCE_SECONDS);
 	worker->reap.data = worker->silence.data = worker;
 	update_init(worker);
 	ev_prepare_start(worker->loop, &worker->reap);
-	ev_timer_start(worker->loop, &worker->silence);
 
 	for (size_t i = 0; i < config->addresses.count; i++) {
 		struct listener *listener = &worker->listeners[worker->listener_count];

@@ -66,8 +66,9 @@ struct worker {
 	uint64_t refused[RESULT_SHUTTING_DOWN + 1]; /* first messages, by result */
 	uint64_t turned_away; /* connections beyond per-source-limit or descriptors */
 	uint64_t protocol_errors;
-	uint64_t passed_on; /* connections given to the worker that owns their lease */
-	bool told_silence;
+	uint64_t passed_on;   /* connections given to the worker that owns their lease */
+	bool way_back_judged; /* packets have come back, or it was said that none does */
+	uint64_t sent_into_silence;
 };
 
 /* Prepares everything that needs privileges or can fail; settings is
@@ -93,6 +94,9 @@ unsigned worker_of_client(const struct worker_group *group, const char *identity
 	const uint8_t instance[CONTROL_INSTANCE]);
 
 /* What follows runs in the worker's own thread. */
+
+/* A tunnel has come: see whether the core's answers do. */
+void worker_look_for_way_back(struct worker *worker);
 
 /* Replaces the settings (takes the reference), closes the tunnels of clients
  * whose certificate has been revoked meanwhile, and tells the others if what they
