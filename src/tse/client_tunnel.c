@@ -142,6 +142,7 @@ void client_moved(struct client *client)
 {
 	keep_session(client);
 	client->up_since = clock_now();
+	link_dns_explain(client);
 	client_regranted(client);
 }
 

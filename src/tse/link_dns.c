@@ -27,13 +27,20 @@ static bool is_in(const char *name, const char *domain)
 	return longer == length || name[longer - length - 1] == '.';
 }
 
-static bool holds_tscf(const struct client *client, const char *domain)
+static bool holds_one_of(const struct config_endpoints *servers, const char *domain)
 {
-	const struct config_endpoints *servers = &client->config->servers;
 	for (size_t i = 0; i < servers->count; i++)
 		if (is_in(servers->items[i].host, domain))
 			return true;
 	return false;
+}
+
+/* The profile's, and the one that a drained TSCF has sent us to. */
+static bool holds_tscf(const struct client *client, const char *domain)
+{
+	const struct config_endpoints *moved = client->pool.moved;
+	return holds_one_of(&client->config->servers, domain) ||
+	       (moved && holds_one_of(moved, domain));
 }
 
 static void append(char *list, size_t room, const char *word)
