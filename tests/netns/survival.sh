@@ -3,7 +3,8 @@
 # A call goes on while its network changes under it: links go and come, addresses
 # change, the UE moves to another network, firewalls and NATs forget, the proxy
 # restarts, the machine sleeps.  Each time the longest silence is printed, and
-# bounded; the inner addresses, and with them registration and call, stay.
+# bounded; the inner addresses, and with them registration and call, stay: whoever
+# calls alice at the end by what she registered at the beginning reaches her.
 #
 #    ue   access ------- ue   access     network A: port 443 of the TSCF passes
 #         wlan   ------- air             network B: only the HTTP proxy is a way out
@@ -28,10 +29,18 @@ lab_pki alice
 cc -shared -fPIC -O2 -o "$LAB_DIR/slept.so" "$lab_top/tests/tools/slept.c"
 lab_link ue access 203.0.113.2/24 "$air4/24" 2001:db8:3::2/64 "$air6/64" wlan air
 
-# Out of A port 443 passes, out of B nothing does.
+# Out of A port 443 passes, translated to other ports, out of B nothing does.
 firewall() {
 	lab_firewall strict
 	in_ns access nft add rule inet firewall forward iifname air drop
+	in_ns access nft -f - <<-END
+		table inet firewall {
+			chain postrouting {
+				type nat hook postrouting priority srcnat
+				oifname "tscf" masquerade fully-random
+			}
+		}
+	END
 }
 
 # default_via DEVICE GATEWAY4 GATEWAY6: from now on the UE is there.
@@ -140,6 +149,19 @@ forget() {
 	done
 }
 
+# What a NAT does that restarts: it knows no connection any more, and gives the next
+# segment of each another port, which the TSCF has never heard of.
+nat_forgets() {
+	in_ns access python3 - <<-'END'
+		import socket, struct
+		NETFILTER, DELETE_ALL, REQUEST_ACK = 12, 1 << 8 | 2, 5
+		with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETFILTER) as conntrack:
+		    conntrack.send(struct.pack("=IHHII4x", 20, DELETE_ALL, REQUEST_ACK, 1, 0))
+		    error = struct.unpack_from("=i", conntrack.recv(1024), 16)[0]
+		    assert error == 0, error
+	END
+}
+
 proxy_restarts() {
 	lab_stop tinyproxy KILL || true
 	tinyproxy_start
@@ -150,6 +172,20 @@ proxy_restarts() {
 wake_up() {
 	echo 3600 >"$LAB_DIR/slept"
 	in_ns ue ip link add dozed type veth peer name dozer
+}
+
+# bob, in the core, calls alice where she has registered.
+bob_calls_alice() {
+	lab_sipp ue callee answer 4 udp -p 5062 -key rtp_port 40020 -recv_timeout 8000 \
+		-timeout 12 -timeout_error &
+	local callee=$!
+	wait_for 5 alice_listens
+	lab_sipp core caller call 4 udp -p 5072 -s alice -au bob -ap secret -key rtp_port 40030 \
+		-d 100 -recv_timeout 8000 -timeout 10 -timeout_error && wait "$callee"
+}
+
+alice_listens() {
+	[ -n "$(in_ns ue ss -H -l -u -n 'sport = :5062')" ]
 }
 
 has_woken() {
@@ -163,8 +199,10 @@ firewall
 lab_tscfd_start
 # shellcheck disable=SC2119 # nor here
 tinyproxy_start
+lab_kamailio_start
 default_via "${net_a[@]}"
 tse_start
+check "alice registers, once" lab_register ue alice 4
 check "in A the tunnel is direct" transport_is direct
 
 during_call 1.5 200 "nothing happens" nothing
@@ -179,8 +217,10 @@ during_call 4 400 "B is gone" b_goes
 check "the tunnel is direct" wait_for 3 transport_is direct
 during_call 8 3000 "the firewall forgets the connections" forget
 firewall
+during_call 3 600 "the NAT forgets the connections" nat_forgets
 during_call 3 400 "the machine was asleep" wake_up
 check "the log says that it was" wait_for 2 has_woken
 check "the tunnel is up" wait_for 5 transport_is direct
+check "after all this alice is called, by her registration" bob_calls_alice
 lab_stop tse
 tap_done
