@@ -59,7 +59,7 @@ enum {
 #define TRAVERSAL_SETTLE_US       UINT64_C(150000)   /* new networks come in bursts */
 #define TRAVERSAL_ABANDON_US      UINT64_C(6000000)  /* of unfinished runs */
 #define TRAVERSAL_CHECK_US        UINT64_C(2000000)  /* for a sign of life on a new network */
-#define TRAVERSAL_PATIENCE_US     UINT64_C(250000)   /* before a call moves to another connection */
+#define TRAVERSAL_PATIENCE_US     UINT64_C(200000)   /* before a call moves to another connection */
 #define TRAVERSAL_REDIAL_US       UINT64_C(3000000)  /* a lost call's tunnel is dialled, ... */
 #define TRAVERSAL_REDIAL_FIRST_US UINT64_C(50000)    /* ... this apart at first, ... */
 #define TRAVERSAL_REDIAL_NEXT_US  UINT64_C(100000)   /* ... and then this */

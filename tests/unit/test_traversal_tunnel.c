@@ -191,12 +191,12 @@ static void test_new_network(void)
 			UP "100 network | check, start tls, start sip\n"
 			   "101 sip failed reset | publish tunnel/strict/reset\n"
 			   "101.1 alive | cancel tls, timer 1001.1\n"},
-		{"with media both ways are dialled, and it is given a quarter of a second",
+		{"with media both ways are dialled, and it is given a fifth of a second",
 			"no-nat",
 			UP "99 media on | \n"
 			   "100 network | check, start tls, start proxy, start sip\n"
-			   "100.1 tls passed | timer 100.25\n"
-			   "100.25 timer | kernel unreachable, use tls\n"
+			   "100.1 tls passed | timer 100.2\n"
+			   "100.2 timer | kernel unreachable, use tls\n"
 			   "100.3 confirmed | cancel proxy, kernel tunnel\n"},
 		{"with media, the other way is the one that works", "no-nat",
 			UP "99 media on | \n"
@@ -207,13 +207,13 @@ static void test_new_network(void)
 		{"with media, and nothing of it arrives", "no-nat",
 			UP "99 media on | \n"
 			   "100 stalled | check, start tls, start sip\n"
-			   "100.1 tls passed | timer 100.25\n"
-			   "100.25 timer | kernel unreachable, use tls\n"},
+			   "100.1 tls passed | timer 100.2\n"
+			   "100.2 timer | kernel unreachable, use tls\n"},
 		{"with media, alive after all", "no-nat",
 			UP "99 media on | \n"
 			   "100 network | check, start tls, start proxy, start sip\n"
 			   "100.1 tls passed | \n"
-			   "100.2 alive | cancel tls, cancel proxy\n"},
+			   "100.15 alive | cancel tls, cancel proxy\n"},
 		{"alive before the burst has settled", "no-nat",
 			UP "100 kick | check, start sip\n"
 			   "100.1 network | check, timer 100.15\n"
