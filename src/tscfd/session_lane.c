@@ -63,14 +63,12 @@ void session_lane_end(struct session_lane *at)
 	worker->connection_count--;
 }
 
-void session_lanes_reap(struct worker *worker)
+void session_lane_reap(struct worker *worker)
 {
-	while (worker->ended_lanes) {
-		struct session_lane *at = worker->ended_lanes;
-		worker->ended_lanes = at->next;
-		lane_close(&at->lane);
-		free(at);
-	}
+	struct session_lane *at = worker->ended_lanes;
+	worker->ended_lanes = at->next;
+	lane_close(&at->lane);
+	free(at);
 }
 
 /* The tunnel goes on while it has another. */
@@ -79,7 +77,7 @@ static void lane_is_gone(struct session_lane *at, enum lane_end end, const char 
 	struct session *session = at->session;
 	char id[SESSION_ID_MAX], outer[SESSION_OUTER_MAX];
 	if (session->lane_count == 1) {
-		session_end(session, true, why);
+		session_lose(session, why);
 		return;
 	}
 	session_lane_end(at);

@@ -22,8 +22,8 @@ void session_lane_end(struct session_lane *at);
 /* Its client has asked for a sign of life: nothing to do until it is late with the
  * next one. */
 void session_lane_asked(struct session_lane *at);
-/* Frees what has ended. */
-void session_lanes_reap(struct worker *worker);
+/* Frees one of those that have ended. */
+void session_lane_reap(struct worker *worker);
 
 const char *session_lane_outer(const struct session_lane *at, char text[SESSION_OUTER_MAX]);
 /* Tunnels that clients at this outer address have with this worker. */

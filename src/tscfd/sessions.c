@@ -57,7 +57,7 @@ static void log_end(const struct session *session, const char *why)
 	char id[SESSION_ID_MAX], outer[SESSION_OUTER_MAX], name[IDENTITY_TEXT_MAX];
 	const struct counters *counters = &session->tunnel.counters;
 
-	if (session->state == SESSION_GREETING) {
+	if (!session->since) {
 		log_line(LOG_INFO, "session %s: no tunnel for %s: %s", session_id(session, id),
 			session_outer(session, outer), why);
 		return;
@@ -109,21 +109,40 @@ void session_has_moved(struct session *session)
 	discount(session->worker);
 }
 
-void session_end(struct session *session, bool may_resume, const char *why)
+static void release_lease(struct session *session, bool may_resume)
 {
 	struct worker *worker = session->worker;
+	session->lease->tunnel = NULL;
+	pool_release(worker->pool, session->lease, may_resume && !session->moved, clock_now());
+	if (!session->moved)
+		discount(worker);
+}
+
+/* What others hear of its end. */
+static void tell_end(const struct session *session, const char *why)
+{
+	log_end(session, session->moved ? "released by the client, which moved" : why);
+	if (session->lease)
+		state_note(session->worker->group->state, session->lease);
+}
+
+void session_end(struct session *session, bool may_resume, const char *why)
+{
 	if (session->state == SESSION_ENDED)
 		return;
-	log_end(session, session->moved ? "released by the client, which moved" : why);
-	if (session->lease) {
-		session->lease->tunnel = NULL;
-		pool_release(
-			worker->pool, session->lease, may_resume && !session->moved, clock_now());
-		state_note(worker->group->state, session->lease);
-		session->lease = NULL;
-		if (!session->moved)
-			discount(worker);
-	}
+	if (session->lease)
+		release_lease(session, may_resume);
+	tell_end(session, why);
+	session_dissolve(session);
+}
+
+void session_lose(struct session *session, const char *why)
+{
+	if (session->state == SESSION_ENDED)
+		return;
+	if (session->lease)
+		release_lease(session, true);
+	session->lost = why;
 	session_dissolve(session);
 }
 
@@ -135,8 +154,9 @@ void session_dissolve(struct session *session)
 	while (session->lane_count)
 		session_lane_end(session_first(session));
 	list_remove(worker, session);
-	session->next = worker->ended;
-	worker->ended = session;
+	session->next = NULL;
+	*(worker->ended ? &worker->last_ended->next : &worker->ended) = session;
+	worker->last_ended = session;
 }
 
 void session_release(struct session *session, enum control_result result, const char *why)
@@ -157,16 +177,32 @@ void session_release(struct session *session, enum control_result result, const 
 	session_end(session, result == RESULT_SHUTTING_DOWN, why);
 }
 
-void sessions_reap(struct worker *worker)
+static void reap_one(struct worker *worker)
 {
-	session_lanes_reap(worker);
-	while (worker->ended) {
-		struct session *session = worker->ended;
-		worker->ended = session->next;
-		tunnel_fini(&session->tunnel);
-		counters_sum(&worker->closed, &session->tunnel.counters);
-		free(session);
+	struct session *session = worker->ended;
+	worker->ended = session->next;
+	if (session->lost)
+		tell_end(session, session->lost);
+	tunnel_fini(&session->tunnel);
+	counters_sum(&worker->closed, &session->tunnel.counters);
+	free(session);
+}
+
+/* Sessions first: what is told of their end is known by their lanes. */
+bool sessions_reap(struct worker *worker, uint64_t limit)
+{
+	uint64_t begin = 0;
+	while (worker->ended || worker->ended_lanes) {
+		uint64_t now = clock_now();
+		begin = begin ? begin : now;
+		if (now - begin > limit)
+			return false;
+		if (worker->ended)
+			reap_one(worker);
+		else
+			session_lane_reap(worker);
 	}
+	return true;
 }
 
 /* --- beginning ----------------------------------------------------------- */

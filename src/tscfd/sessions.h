@@ -63,6 +63,7 @@ struct session {
 	bool updated;        /* not by its Configuration Response */
 	bool moved;          /* there; what still comes for it here is passed on */
 	bool is_ending;      /* decided; that telling the client fails is no news */
+	const char *lost;    /* why it has ended, while nobody has been told; else NULL */
 	char identity[POOL_IDENTITY_MAX];
 	struct identity_claim claim;
 	char serial[64]; /* of its certificate */
@@ -83,6 +84,10 @@ void session_start_tunnel(struct session *session);
  * With may_resume its client may come back to the same lease.  `why` goes into
  * the log. */
 void session_end(struct session *session, bool may_resume, const char *why);
+/* The same when its last lane has ended by itself; its client may come back.  The log
+ * and the state file, which take most of the time, are told in sessions_reap; `why`
+ * lives as long as that lane. */
+void session_lose(struct session *session, const char *why);
 /* Its client has released the lease of a TSCF that drains, and leaves the connection
  * open if it has the same addresses elsewhere: packets go to it until they find their
  * way there.  No longer counted. */
@@ -95,9 +100,10 @@ void session_pass_on(struct session *session, unsigned destination);
 /* A session without lanes has nothing to wait for: ends it without a word in the
  * log.  For one whose connection has joined another. */
 void session_dissolve(struct session *session);
-/* Sends those off that are leaving; frees what has ended. */
+/* Sends those off that are leaving. */
 void sessions_pass_on(struct worker *worker);
-void sessions_reap(struct worker *worker);
+/* Frees what has ended, for about `limit` us; false when something is left. */
+bool sessions_reap(struct worker *worker, uint64_t limit);
 
 /* What datapath asks (struct datapath_events); owner is the worker. */
 struct tunnel *session_route(void *owner, const struct packet *packet, enum counter *drop,

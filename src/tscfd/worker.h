@@ -49,10 +49,12 @@ struct worker {
 	size_t listener_count;
 	struct settings *settings; /* one reference: what new clients are told */
 	struct session *sessions;  /* every connection, with a tunnel or without */
-	struct session *ended;     /* to be freed when the loop turns */
+	/* To be freed when the loop turns, a few at a time; sessions oldest first. */
+	struct session *ended, *last_ended;
 	struct session_lane *ended_lanes;
 	struct session *leaving; /* to be handed to another worker then */
 	struct ev_prepare reap;
+	struct ev_idle reap_more;
 	struct ev_timer silence; /* looks for a missing route back */
 	unsigned session_count, tunnel_count;
 	unsigned connection_count; /* lanes of all sessions */

@@ -6,7 +6,7 @@
  *	many [OPTION]... PHASE...      the phases in turn, one JSON object at the end
  *	many --echo PORT               what stands in the IMS core for the other party
  *
- * Phases: handshakes, idle, calls, storm, recover; see usage(). */
+ * Phases: handshakes, idle, calls, storm, resets, recover; see usage(). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -31,6 +31,7 @@ enum {
 	RETRY_US = 500000,
 	SETTLE_US = 3000000, /* until an idle tunnel has given back what it can */
 	QUIET_US = 3000000,  /* of calls before a storm, to compare with */
+	RESETS_US = 200000,  /* in which the server hears of all of them */
 	FIRST = 50,          /* tunnels before memory is measured */
 	STORM_CALLS = 50,
 	PHASE_SECONDS = 120, /* longest wait for all of them */
@@ -264,6 +265,25 @@ static json_t *phase_storm(struct load *load)
 	return json_pack("{s:i, s:o, s:o}", "calls", (int)calls, "full", full, "resumed", resumed);
 }
 
+/* All clients but the calls end at once. */
+static json_t *phase_resets(struct load *load)
+{
+	unsigned count = load->options->calls < STORM_CALLS ? load->options->calls : STORM_CALLS;
+	round_of_all(load, 0, load->options->concurrency);
+	struct calls *calls = start_calls(load, count);
+	usleep(500000);
+	uint64_t quiet = clock_now();
+	run_for(load, QUIET_US);
+	uint64_t start = clock_now();
+	drop_all(load, false);
+	run_for(load, RESETS_US);
+	json_t *report = json_pack("{s:i, s:i, s:o, s:o}", "tunnels", (int)load->options->tunnels,
+		"calls", (int)count, "media_before", calls_report(calls, quiet, start),
+		"media_during", calls_report(calls, start, start + RESETS_US));
+	calls_stop(calls);
+	return report;
+}
+
 /* Waits until somebody has restarted tscfd (all are lost) and all are back. */
 static json_t *phase_recover(struct load *load)
 {
@@ -302,6 +322,7 @@ static const struct {
 	{"idle", phase_idle},
 	{"calls", phase_calls},
 	{"storm", phase_storm},
+	{"resets", phase_resets},
 	{"recover", phase_recover},
 };
 
@@ -374,6 +395,7 @@ static void usage(FILE *out)
 	      "idle         memory of each tunnel that is up and silent\n"
 	      "calls        processor time for calls, their delay and loss\n"
 	      "storm        the delay of at most 50 calls while all clients come back at once\n"
+	      "resets       the same while all clients end\n"
 	      "recover      says \"ready\" on stderr, waits until tscfd was restarted and all are "
 	      "back\n",
 		out);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What thousands of clients cost one tscfd: handshakes, memory, calls, and what
-# running calls feel when all clients come back at once.  The clients are one
-# program (many.c) in the namespace of the UE; the other party of the calls is an
-# echo in the IMS core's.
+# running calls feel when all clients end, or come back, at once.  The clients are
+# one program (many.c) in the namespace of the UE; the other party of the calls is
+# an echo in the IMS core's.
 #
 #	tests/bench/many.sh [--quick] [--json FILE] [--markdown FILE] [--tunnels N] [--calls N]
 #		[--recover] [--wolfssl-build DIR]
@@ -129,6 +129,7 @@ if [ -n "$lean" ]; then
 fi
 one calls calls --calls "$calls" --seconds "$seconds" --
 one storm storm --tunnels 1000 --calls 50 --
+one resets resets --tunnels 1000 --calls 50 --
 [ "$recover" = no ] || measure_recovery
 
 jq -s add "$LAB_DIR/results" >"$LAB_DIR/all.json"

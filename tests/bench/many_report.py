@@ -62,6 +62,12 @@ def collect(results):
             f'{max(storm[when][way]["p99"] for way in ("up_ms", "down_ms")):.1f} ms' for when in ('media_before', 'media_during')))
         row('... delay p99 that they add', f'{added:.1f} ms', 'at most 20 ms, aim 5', added <= 20)
         row('... clients that failed, or got another address', f'{storm["failed"]}, {storm["moved"]}')
+    if 'resets' in results:
+        resets = results['resets']
+        for figure in 'p99', 'max':
+            row(f'{resets["tunnels"]:,} clients end at once: delay {figure} of running calls before / during', ' / '.join(
+                f'{max(resets[when][way][figure] for way in ("up_ms", "down_ms")):.1f} ms'
+                for when in ('media_before', 'media_during')))
     if 'recovery' in results:
         r = results['recovery']
         row(f'tscfd killed under {r["tunnels"]:,} tunnels and {r["calls"]} calls: all are back after',
