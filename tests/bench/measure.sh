@@ -59,21 +59,23 @@ measure_tcp() {
 	measure_octets=$((measure_octets + $(jq '.end.sum_received.bytes' <<<"$report")))
 }
 
-# Four streams each way, with pings among them.
-measure_loaded() {
-	local pid status=0
-	measure_octets=0
-	measure_ping loaded $((measure_tcp_s * 100)) &
+# measure_beside_pings NAME FIGURE STREAMS [-R]: measure_tcp, with pings among it,
+# which are added to pings-NAME.
+measure_beside_pings() {
+	local name=$1 pid status=0
+	shift
+	measure_ping beside $((measure_tcp_s * 100)) &
 	pid=$!
-	measure_tcp tcp4_up 4 || status=1
+	measure_tcp "$@" || status=1
 	wait "$pid" || status=1
-	mv "$LAB_DIR/pings-loaded" "$LAB_DIR/pings-up"
-	measure_ping loaded $((measure_tcp_s * 100)) &
-	pid=$!
-	measure_tcp tcp4_down 4 -R || status=1
-	wait "$pid" || status=1
-	cat "$LAB_DIR/pings-up" >>"$LAB_DIR/pings-loaded"
+	cat "$LAB_DIR/pings-beside" >>"$LAB_DIR/pings-$name"
 	return "$status"
+}
+
+# Four streams each way.
+measure_loaded() {
+	measure_octets=0
+	measure_beside_pings loaded tcp4_up 4 && measure_beside_pings loaded tcp4_down 4 -R
 }
 
 # measure_ping NAME COUNT: round trips in ms, one a line, into pings-NAME.
@@ -107,7 +109,7 @@ measure_octet_cpu() {
 	local daemons machine
 	measure_octets=0
 	daemons=$(measure_daemon_ticks) machine=$(measure_machine_ticks)
-	measure_tcp tcp1_up 1 && measure_tcp tcp1_down 1 -R || return
+	measure_beside_pings stream tcp1_up 1 && measure_beside_pings stream tcp1_down 1 -R || return
 	daemons=$(($(measure_daemon_ticks) - daemons)) machine=$(($(measure_machine_ticks) - machine))
 	figure[cpu_s_per_gb]=$(measure_cpu_per "$daemons" "$measure_octets" 1e9)
 	figure[machine_cpu_s_per_gb]=$(measure_cpu_per "$machine" "$measure_octets" 1e9)
@@ -159,6 +161,8 @@ measure_memory() {
 measure_end() {
 	figure[ping_p50_us]=$(measure_percentile idle 50)
 	figure[ping_p99_us]=$(measure_percentile idle 99)
+	figure[stream_p50_us]=$(measure_percentile stream 50)
+	figure[stream_p99_us]=$(measure_percentile stream 99)
 	figure[loaded_p50_us]=$(measure_percentile loaded 50)
 	figure[loaded_p99_us]=$(measure_percentile loaded 99)
 	local key

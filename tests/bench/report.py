@@ -24,8 +24,10 @@ FIGURES = [
     ("udp_down", "UDP 200 octets down", "packets/s", 0),
     ("ping_p50_us", "ping idle p50", "us", 0),
     ("ping_p99_us", "ping idle p99", "us", 0),
-    ("loaded_p50_us", "ping under bulk p50", "us", 0),
-    ("loaded_p99_us", "ping under bulk p99", "us", 0),
+    ("stream_p50_us", "ping under 1 stream p50", "us", 0),
+    ("stream_p99_us", "ping under 1 stream p99", "us", 0),
+    ("loaded_p50_us", "ping under 4 streams p50", "us", 0),
+    ("loaded_p99_us", "ping under 4 streams p99", "us", 0),
     ("cpu_s_per_gb", "CPU of the daemons", "s/GB", 2),
     ("machine_cpu_s_per_gb", "CPU of the machine", "s/GB", 2),
     ("cpu_us_per_packet", "CPU of the daemons", "us/packet", 1),
@@ -107,6 +109,10 @@ def targets(results):
     for way in ("up", "down"):
         found.append(target(f"UDP packets per second {way} / best TLS peer",
                             results.ratios("tscf", TLS_PEERS, "udp_" + way), 2, 3))
+    for system, most, how in (("tscf", 4, ""), ("tscf-priority", 2, ", priority = yes")):
+        found.append(target("ping under 1 stream p99" + how,
+                            [us / 1000 for us in results.values(system, "stream_p99_us")],
+                            most, most, True, 1, "ms"))
     found.append(target("start of tse to first answer", results.values("tscf", "connect_ms"),
                         40, 15, True, 1, "ms"))
     return found

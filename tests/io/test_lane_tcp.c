@@ -12,7 +12,7 @@
 
 #include "../unit/unit.h"
 
-enum { RTO_MAX_MS_OPTION = 44, RTO_MIN_US_OPTION = 45 };
+enum { RTO_MAX_MS_OPTION = 44, RTO_MIN_US_OPTION = 45, DELACK_MAX_US_OPTION = 46 };
 
 struct pair {
 	int near, far;
@@ -63,6 +63,8 @@ static void options_arrive(void)
 	int maximum = option(RTO_MAX_MS_OPTION), minimum = option(RTO_MIN_US_OPTION);
 	CU_ASSERT(maximum == -1 || maximum == 1000);
 	CU_ASSERT(minimum == -1 || minimum < 100000);
+	int delay = option(DELACK_MAX_US_OPTION);
+	CU_ASSERT(delay == -1 || delay == 20000);
 	lane_tcp_be_patient(pair.near, true);
 	CU_ASSERT(minimum == -1 || option(RTO_MIN_US_OPTION) >= 190000);
 	lane_tcp_be_patient(pair.near, false);

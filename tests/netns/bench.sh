@@ -65,6 +65,7 @@ exits 1 "nothing measured is no report" report
 # ----------------------------------------------------------------- the script
 
 exits 2 "rounds that are no number" "$lab_top/scripts/bench" --rounds many
+exits 2 "another wolfSSL without a build of it" "$lab_top/scripts/bench" --only tscf-lean
 exits 2 "a system that does not exist" "$lab_top/scripts/bench" --only ipsec
 missing=$(lab_missing; command -v iperf3 >/dev/null || echo "needs iperf3 (see scripts/dependencies)")
 if [ -n "$missing" ]; then
@@ -77,6 +78,6 @@ bench=$!
 status=0
 wait "$bench" || status=$?
 is "$status" 0 "a short run"
-is "$(of '.systems.tscf | [.[] | select(.median > 0)] | length')" 16 "has every figure"
+is "$(of '.systems.tscf | [.[] | select(.median > 0)] | length')" 18 "has every figure"
 refuse "and leaves nothing" compgen -G "/run/netns/tscf-lab-$bench-*"
 tap_done

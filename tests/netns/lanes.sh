@@ -324,7 +324,7 @@ test_limits() {
 # --- a proxy -----------------------------------------------------------------
 
 test_proxy() {
-	local profile=(-o tscf.server="$LAB_NAME" -o traversal.mode=always -o tunnel.lanes=3
+	local port profile=(-o tscf.server="$LAB_NAME" -o traversal.mode=always -o tunnel.lanes=3
 		-o "traversal.proxy=http://$proxy_name:$proxy_port" -o traversal.order=proxy-first)
 	lab_firewall proxy-reject
 	squid_start 'http_access allow tunnel'
@@ -332,9 +332,16 @@ test_proxy() {
 	check "through squid" wait_for 8 has_lanes 3
 	is "$(in_ns ue ss -tnH state established dport = :$proxy_port | wc -l)" 3 \
 		"three connections to the proxy"
-	call_start 2
-	check "carry a call" call_end 6
-	call_was_good "through squid" 0
+	is "$(lab_tscfctl -j sessions | jq -c '[.sessions[].lanes[].resumed]')" '[false,true,true]' \
+		"the further ones by resumed TLS, too"
+	call_start 4
+	port=$(lab_tsectl alice -j status | jq -r '.lanes[0].outer')
+	in_ns ue ss -K dport = ":$proxy_port" sport = ":$port" >/dev/null
+	check "the first one dies" wait_for 3 is_gone "$port"
+	check "and another comes" wait_for 5 has_lanes 3
+	check "they carry a call" call_end 8
+	call_was_good "through squid" 6
+	is "$(reconnects)" 0 "the tunnel has lived on"
 	tse_stop
 	lab_stop squid || true
 	squid_start 'acl many maxconn 1' 'http_access deny many' 'http_access allow tunnel'

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The link emulator, on which the figures of bench-voice rest, against an
 # independent measurement: UDP trains and pings through it.  What chance and time
-# do in the long run is tested without a clock (tests/unit/test_link).
+# do in the long run is tested without a clock (tests/unit/test_link).  And the
+# voice meter on such a link: each codec, with and without losses.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source-path=SCRIPTDIR
@@ -23,6 +24,8 @@ lab_process $$ >"$LAB_DIR/owner"
 ip netns add "$LAB_TAG-ue"
 ip netns add "$LAB_TAG-tscf"
 lab_build_linkemu
+cc -std=gnu11 -D_GNU_SOURCE -O2 -I"$lab_top/src" -o "$LAB_DIR/voice_meter" \
+	"$lab_top"/tests/tools/{voice_meter,voice_shape,playout,rtp_peer}.c "$lab_top/src/core/emodel.c" -lm
 
 # link OPTION...: a fresh link from 192.0.2.1 (ue) to 192.0.2.2 (tscf).
 link() {
@@ -152,6 +155,32 @@ test_outage() {
 	holds "$LAB_DIR/stats" '.down.outage_drops == 0' "in one direction"
 }
 
+# A call of 5 s with each codec: one half hears all of it, the other loses 8 %.
+test_voice_meter() {
+	local codec name port=40000
+	link --seed 5 --up delay=40ms,loss=8% --down delay=40ms
+	for codec in g711 opus amr-wb; do
+		lab_spawn tscf "up-$codec" "$LAB_DIR/voice_meter" --codec "$codec" "$port" 192.0.2.1 "$port" 5
+		lab_spawn ue "down-$codec" "$LAB_DIR/voice_meter" --codec "$codec" "$port" 192.0.2.2 "$port" 5
+		port=$((port + 2))
+	done
+	for codec in g711 opus amr-wb; do
+		for name in up down; do
+			lab_wait 15 "$name-$codec"
+		done
+		holds "$LAB_DIR/down-$codec.log" '.lost == 0 and .received == .expected and .duplicates == 0' \
+			"$codec: every packet is heard once"
+		holds "$LAB_DIR/down-$codec.log" '.delay_ms | .min >= 40 and .p50 < 42' "$codec: after 40 ms"
+		holds "$LAB_DIR/up-$codec.log" '.lost / .expected | . > 0 and . < 0.2' "$codec: losses are seen"
+		jq -s '{down: .[0], up: .[1]}' "$LAB_DIR"/{down,up}-"$codec".log >"$LAB_DIR/both"
+		holds "$LAB_DIR/both" '[.down, .up] | all(.[]; .fixed.r >= 0 and .adaptive.r <= 100 and .fixed.mos <= 4.5)
+			and .[0].fixed.r > .[1].fixed.r and .[0].adaptive.mos > .[1].adaptive.mos' \
+			"$codec: and cost some of the rating"
+	done
+	holds "$LAB_DIR/down-g711.log" '.expected == 250' "G.711 sends 50 packets a second"
+	holds "$LAB_DIR/down-opus.log" '.expected < 245' "Opus pauses with the speaker"
+}
+
 test_end() {
 	local status=0
 	lab_linkemu_start ue left tscf right --for 0.3
@@ -166,5 +195,6 @@ test_rate_and_queue
 test_loss
 test_seed
 test_outage
+test_voice_meter
 test_end
 tap_done
