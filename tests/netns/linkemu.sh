@@ -179,6 +179,7 @@ test_voice_meter() {
 	done
 	holds "$LAB_DIR/down-g711.log" '.expected == 250' "G.711 sends 50 packets a second"
 	holds "$LAB_DIR/down-opus.log" '.expected < 245' "Opus pauses with the speaker"
+	lab_linkemu_stop >/dev/null
 }
 
 test_end() {
