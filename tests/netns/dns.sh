@@ -18,6 +18,8 @@ tap_begin lab_down
 lab_need_build
 lab_up
 lab_pki alice
+"$lab_top/scripts/tscf-pki" renew-server --dir "$LAB_DIR/pki" --name "$LAB_NAME" \
+	--name tscf.example.com >>"$LAB_DIR/pki.log"
 lab_firewall strict
 
 readonly fakes=$LAB_DIR/fakes told=$LAB_DIR/told libexec=$LAB_DIR/libexec
@@ -102,6 +104,29 @@ lab_tscfd_start "${dns[@]}"
 check "and back: told again" wait_for 30 was_told "resolvectl dns tse0 $server4 $server6"
 lab_stop tse
 check "stopped: undone" wait_for 5 was_told 'resolvectl revert tse0'
+
+# ------------------------------------------- sent on to a TSCF in such a domain
+
+lab_stop tscfd
+readonly -a moved=(-o "ims.dns=$server4" -o 'ims.domain=ims.example.org, example.com')
+lab_firewall open
+lab_tscfd_start "${moved[@]}"
+lab_spawn tscf other "$BUILD/tscfd" --foreground --config "$LAB_DIR/pki/tscfd.conf" "${moved[@]}" \
+	-o control.socket="$LAB_DIR/other.sock" -o listen.address="[::]:8443,0.0.0.0:8443" \
+	-o tun.interface=tscf1 -o pool.ipv4=10.65.0.0/16 -o pool.ipv6=fd65::/48
+wait_for 5 grep -q 'is ready' "$LAB_DIR/other.log"
+tse_start resolved -o steering.dns=yes
+check "both domains of a TSCF that is in neither" \
+	wait_for 5 was_told 'resolvectl domain tse0 ~ims.example.org ~example.com'
+lab_tscfctl drain --to tscf.example.com:8443 >/dev/null
+check "moved to a TSCF that is in one of them: the other one alone" \
+	wait_for 5 was_told 'resolvectl domain tse0 ~ims.example.org'
+check "and the log says why" grep -q 'DNS domain example.com is not used: .*TSCF' "$LAB_DIR/tse.log"
+lab_stop tse
+lab_stop other
+lab_wait 5 tscfd || true
+lab_firewall strict
+lab_tscfd_start "${dns[@]}"
 
 # ------------------------------------------------------------------ openresolv
 
