@@ -341,7 +341,8 @@ IO_TESTS = \
 	tests/io/test_tls \
 	tests/io/test_tls_openssl \
 	tests/io/test_tls_stream \
-	tests/io/test_tun
+	tests/io/test_tun \
+	tests/io/test_turns
 IO_TEST_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/tests/io $(WOLFSSL_CFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS)
 IO_TEST_OURS = libiotest.a libunit.a libctl.a libio.a libcore.a $(CUNIT_LIBS)
 IO_TEST_LDADD = $(IO_TEST_OURS) $(LIBRARIES_THEIRS)
@@ -404,6 +405,8 @@ tests_io_test_tls_stream_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_tls_stream_LDADD = $(IO_TEST_LDADD)
 tests_io_test_tun_CPPFLAGS = $(IO_TEST_CPPFLAGS)
 tests_io_test_tun_LDADD = $(IO_TEST_LDADD)
+tests_io_test_turns_CPPFLAGS = $(IO_TEST_CPPFLAGS)
+tests_io_test_turns_LDADD = libtunnel.a $(IO_TEST_LDADD)
 
 check_PROGRAMS += $(UNIT_TESTS) $(IO_TESTS)
 TESTS += $(UNIT_TESTS) $(IO_TESTS)
