@@ -11,8 +11,7 @@ enum { STEADY_UNSENT = 16 * 1024 };
 
 enum {
 	LOOK_EVERY = 1000,    /* us: nothing that is decided by it changes faster */
-	CUT_MARGIN = 50000,   /* us, and two round trips: a lost segment is repaired by then */
-	HURRY_MARGIN = 30000, /* us, and one and a half: before TCP's timers go off first */
+	RESUME_MAX = 250000,  /* us; then voice goes behind what is sent again, or never would */
 	PROBE_EVERY = 500000, /* us; and only on a lane with nothing on its way */
 	HURRY_FOR = 5000000,  /* us; after so long it will not matter how soon the end is seen */
 };
@@ -59,22 +58,30 @@ void lane_set_clear(struct lane_set *set)
 	set->count = 0;
 }
 
-/* Lanes are stalled, and on none of them has anything been acknowledged for so many
- * halves of the longest round trip and `margin`. */
-static bool is_silent(const struct lane_set *set, uint64_t halves, uint64_t margin, uint64_t now)
+static bool all_are_blocked(const struct lane_set *set)
 {
-	uint64_t rtt = 0;
-	unsigned stalled = 0;
-	for (unsigned i = 0; i < set->count; i++) {
-		rtt = set->view[i].srtt > rtt ? set->view[i].srtt : rtt;
-		stalled += lane_is_stalled(&set->view[i], now);
-	}
-	return stalled && now > set->moved && now - set->moved > rtt * halves / 2 + margin;
+	for (unsigned i = 0; i < set->count; i++)
+		if (!set->view[i].blocked)
+			return false;
+	return true;
 }
 
+/* Whatever comes on any of them tells that the network carries something.  The first
+ * to come may be what the peer had said before; until a lane has sent again what was
+ * lost, what it is given becomes old in its queue. */
 static void note_cut(struct lane_set *set, uint64_t now)
 {
-	bool cut = is_silent(set, 4, CUT_MARGIN, now);
+	uint32_t rtt = 0, rttvar = 0;
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct lane_tcp *tcp = &set->lane[i]->tcp;
+		rtt = tcp->rtt > rtt ? tcp->rtt : rtt;
+		rttvar = tcp->rttvar > rttvar ? tcp->rttvar : rttvar;
+		silence_moved(&set->silence, tcp->moved);
+	}
+	bool silent = silence_is_silent(&set->silence, rtt, rttvar, now);
+	if (silent)
+		set->resumed = now;
+	bool cut = silent || (set->cut && now - set->resumed < RESUME_MAX && all_are_blocked(set));
 	if (cut == set->cut)
 		return;
 	set->cut = cut;
@@ -88,11 +95,10 @@ static void ask(struct lane_set *set, unsigned place, uint64_t now)
 	struct lane *lane = set->lane[place];
 	const struct lane_tcp *tcp = &lane->tcp;
 	lane_look(lane, now);
-	if (tcp->acknowledged != set->view[place].acked)
-		set->moved = now;
 	lane_view_read(&set->view[place],
 		tcp->unacked + tcp->unsent + (uint32_t)tls_unsent(lane->tls), tcp->acknowledged,
 		tcp->rtt, now);
+	set->view[place].blocked = tcp->blocked;
 }
 
 void lane_set_look(struct lane_set *set, uint64_t now)
@@ -124,14 +130,14 @@ static const struct lane *choose_spared(const struct lane_set *set)
 
 bool lane_set_hurry(struct lane_set *set, uint64_t now)
 {
-	bool hurry = false, silent = is_silent(set, 3, HURRY_MARGIN, now);
+	bool hurry = false;
 	const struct lane *spared = choose_spared(set);
 	for (unsigned i = 0; i < set->count; i++) {
 		struct lane *lane = set->lane[i];
 		/* Without anything unacknowledged the peer's window is full: nothing is
 		 * sent again, and a short timeout would end the lane. */
-		if (silent && lane != spared && lane->tcp.unacked > 0 &&
-			lane_is_stalled(&set->view[i], now) &&
+		if (set->cut && lane != spared && lane->tcp.unacked > 0 &&
+			(lane->tcp.resending || lane_is_stalled(&set->view[i], now)) &&
 			now - set->view[i].progress < HURRY_FOR) {
 			lane_tcp_hurry(&lane->tcp, lane->fd, now);
 			hurry = true;
@@ -185,4 +191,5 @@ void lane_set_sent(struct lane_set *set, const struct lane *lane, uint32_t octet
 		return; /* it failed meanwhile */
 	set->view[place].ready = lane_is_ready(lane);
 	lane_view_sent(&set->view[place], octets, now);
+	silence_sent(&set->silence, now);
 }

@@ -5,6 +5,7 @@
 #define TSCF_LANE_SET_H
 
 #include "core/lane_choice.h"
+#include "core/silence.h"
 #include "core/slab.h"
 #include "lane.h"
 
@@ -13,11 +14,13 @@ struct lane_set {
 	struct lane_view view[LANES_MAX]; /* of the same; as of the last look */
 	unsigned count;
 	uint64_t looked; /* us, the last look */
-	uint64_t moved;  /* us, when the peer last acknowledged something on any of them */
 	uint64_t probed; /* us, when a packet last went out to see whether the network is back */
-	bool cut;        /* the network carries nothing, as of the last look */
-	bool held;       /* the loop shall turn soon: a packet waits for that, or a lane is
-			    in a hurry */
+	struct silence silence;
+	uint64_t resumed; /* us, when it was heard again after a cut */
+	bool cut;         /* the network carries nothing, or no lane would send at once, as
+				   of the last look */
+	bool held;        /* the loop shall turn soon: a packet waits for that, or a lane is
+			     in a hurry */
 };
 
 /* False when it is full. */
@@ -39,7 +42,7 @@ bool lane_set_hurry(struct lane_set *set, uint64_t now);
 struct lane *lane_set_choose(struct lane_set *set, const struct slot *slot, uint64_t now);
 /* All bulk keeps to one lane; NULL only without any. */
 struct lane *lane_set_for_bulk(const struct lane_set *set, uint64_t now);
-/* Octets of an envelope that it was given since the last look. */
+/* Octets of realtime that it was given since the last look. */
 void lane_set_sent(struct lane_set *set, const struct lane *lane, uint32_t octets, uint64_t now);
 
 static inline struct lane *lane_set_first(const struct lane_set *set)

@@ -234,6 +234,8 @@ static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned clas
 	size_t octets;
 	while (lane_is_ready(lane) && (octets = encrypt_batch(tunnel, lane, classes, now)) > 0) {
 		lane_flush(lane);
+		if (tunnel->lanes.count == 1)
+			silence_sent(&tunnel->lanes.silence, now);
 		datapath->turn += octets;
 		if (datapath->pending || datapath->turn >= TURN_OCTETS) {
 			tunnel_writable(tunnel);
@@ -285,6 +287,7 @@ static void push_first(struct tunnel *tunnel, uint64_t now)
 		   encrypt_batch(tunnel, lane, REALTIME_CLASSES & classes_alone(tunnel, lane, now),
 			   now) > 0) {
 		lane_flush(lane);
+		silence_sent(&tunnel->lanes.silence, now);
 	}
 }
 

@@ -166,6 +166,7 @@ UNIT_TESTS = \
 	tests/unit/test_sched \
 	tests/unit/test_sched_bulk \
 	tests/unit/test_segment \
+	tests/unit/test_silence \
 	tests/unit/test_sip \
 	tests/unit/test_sip_dns \
 	tests/unit/test_sip_lease \
@@ -270,6 +271,8 @@ tests_unit_test_sched_bulk_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_bulk_LDADD = $(UNIT_LDADD)
 tests_unit_test_segment_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_segment_LDADD = $(UNIT_LDADD)
+tests_unit_test_silence_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_silence_LDADD = $(UNIT_LDADD)
 tests_unit_test_sip_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sip_LDADD = $(UNIT_LDADD)
 tests_unit_test_sip_dns_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -21,6 +21,7 @@ enum { LANES_MAX = 16, LANE_NONE = -1 };
 struct lane_view {
 	bool usable;       /* it carries packets: open, and its Join is answered */
 	bool ready;        /* it takes a packet now: nothing encrypted waits in front */
+	bool blocked;      /* a packet given to it now would wait in the kernel's queue */
 	uint8_t class;     /* CONTROL_LANE_ANY, _REALTIME, _BULK */
 	uint8_t index;     /* of TAG_LANE: the same as long as the lane lives, no two alike */
 	uint32_t queued;   /* octets given to it that the peer has not acknowledged */
@@ -49,8 +50,8 @@ bool lane_may_spread(const struct packet *packet);
 /* The place in `lanes` of the lane for a packet, LANE_NONE without a usable one.
  *
  * What may spread and is no bulk takes the lane with the least queued, by
- * preference one that is ready, before that one that is not stalled, before that
- * one that is not for bulk.  If the choice is not `ready`, the packet is better
+ * preference one that is ready, before that one that is neither stalled nor blocked,
+ * before that one that is not for bulk.  If the choice is not `ready`, the packet is better
  * off in the scheduler.
  *
  * All else keeps to one lane, ready or not: bulk flows to the bulk lane, the
@@ -60,7 +61,7 @@ bool lane_may_spread(const struct packet *packet);
 int lane_choose(const struct lane_view *lanes, unsigned count, enum sched_class service,
 	bool may_spread, uint32_t flow, uint64_t now);
 /* The lane for a copy of what `first` carries: another one, not for bulk, ready
- * and not stalled; LANE_NONE when there is none: no copy then. */
+ * and neither stalled nor blocked; LANE_NONE when there is none: no copy then. */
 int lane_choose_copy(const struct lane_view *lanes, unsigned count, int first, uint64_t now);
 
 #endif

@@ -107,6 +107,8 @@ libcore_a_SOURCES = \
 	src/core/sched.c \
 	src/core/sched.h \
 	src/core/segment.c \
+	src/core/silence.c \
+	src/core/silence.h \
 	src/core/sip.c \
 	src/core/sip.h \
 	src/core/sip_dns.c \

@@ -94,6 +94,15 @@ static void note_resending(
 	}
 }
 
+/* What was lost goes first, and the congestion window bounds what is on its way. */
+static bool is_blocked(const struct tcp_info *info)
+{
+	uint32_t gone = info->tcpi_sacked + info->tcpi_lost;
+	uint32_t out = info->tcpi_unacked + info->tcpi_retrans;
+	return info->tcpi_lost > info->tcpi_retrans ||
+	       (out > gone && out - gone >= info->tcpi_snd_cwnd);
+}
+
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 {
 	struct tcp_info info;
@@ -110,15 +119,20 @@ bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now)
 		pace_segments(fd, info.tcpi_min_rtt);
 	}
 	note_resending(tcp, &info, sent, acknowledged);
+	if (acknowledged != tcp->acknowledged || info.tcpi_delivered != tcp->segments_arrived)
+		tcp->moved = now;
 	tcp->read_at = now;
 	tcp->acknowledged = acknowledged;
+	tcp->segments_arrived = info.tcpi_delivered; /* since Linux 4.18 */
 	/* Selectively acknowledged ones are counted in segments. */
 	uint64_t segment =
 		info.tcpi_data_segs_out ? info.tcpi_bytes_sent / info.tcpi_data_segs_out : 0;
 	tcp->delivered = acknowledged + info.tcpi_sacked * segment;
 	tcp->unacked = (uint32_t)(sent - acknowledged);
 	tcp->unsent = info.tcpi_notsent_bytes;
+	tcp->blocked = is_blocked(&info);
 	tcp->rtt = info.tcpi_rtt;
+	tcp->rttvar = info.tcpi_rttvar;
 	tcp->silence = info.tcpi_last_data_recv;
 	tcp->min_rtt = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt;
 	tcp->delivery_rate = info.tcpi_delivery_rate;

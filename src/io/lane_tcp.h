@@ -24,13 +24,14 @@ enum {
 	LANE_TCP_SHORT_PATH_US = 1000, /* us of round trip: a local network */
 	LANE_TCP_LONG_PATH_US = 10000, /* us of round trip: shallow buffers may be on the way */
 	LANE_TCP_DEAD_MS = 20000,      /* sent and unacknowledged that long: the peer is gone */
-	LANE_TCP_HURRY_MS = 150,       /* between two attempts, while that is asked for */
+	LANE_TCP_HURRY_MS = 100,       /* between two attempts, while that is asked for */
 };
 
 /* What the kernel knows.  Counts are since the connection was made. */
 struct lane_tcp {
 	uint64_t read_at;          /* us, monotonic; 0: never */
 	uint32_t rtt;              /* us, smoothed; 0: not known */
+	uint32_t rttvar;           /* us, how much it varies */
 	uint32_t min_rtt;          /* us, of the last minutes; 0: not known */
 	uint32_t silence;          /* ms, since the peer's last octets came */
 	uint32_t unacked;          /* octets sent and not acknowledged */
@@ -40,6 +41,8 @@ struct lane_tcp {
 	bool rate_is_floor;        /* there was too little to send to measure more */
 	uint64_t acknowledged;     /* octets */
 	uint64_t delivered;        /* octets, about, that the peer has: in whatever order */
+	uint64_t moved;            /* us, when it was last seen that the peer has more; 0: never */
+	uint64_t segments_arrived; /* that the peer has told of, in whatever order */
 	uint64_t segments_sent;    /* with octets of ours in them */
 	uint64_t retransmitted;    /* segments: what was lost on the way to the peer */
 	uint64_t segments_come;    /* with octets of the peer's in them */
@@ -47,6 +50,7 @@ struct lane_tcp {
 	uint64_t resending;        /* us: that early it may have begun to send again what it
 				      still does; 0: it does not */
 	uint64_t resent;           /* octets: nothing behind these has been */
+	bool blocked;              /* what it is given now would wait in the kernel */
 	bool hurried;
 };
 
