@@ -58,8 +58,11 @@ void lane_set_clear(struct lane_set *set)
 	set->count = 0;
 }
 
+/* With one lane there is nothing to wait for: bulk may keep it so. */
 static bool all_are_blocked(const struct lane_set *set)
 {
+	if (set->count < 2)
+		return false;
 	for (unsigned i = 0; i < set->count; i++)
 		if (!set->view[i].blocked)
 			return false;

@@ -56,6 +56,19 @@ static void test_what_spreads(void)
 	}
 }
 
+/* Behind what is lost, or a full window, a packet waits for a round trip. */
+static void test_blocked(void)
+{
+	struct lane_view lanes[] = {lane(0, CONTROL_LANE_ANY, 100),
+		lane(1, CONTROL_LANE_REALTIME, 1000), lane(2, CONTROL_LANE_BULK, 0)};
+	CU_ASSERT_EQUAL(spread(lanes, 3), 0);
+	lanes[0].blocked = true;
+	CU_ASSERT_EQUAL(spread(lanes, 3), 1);
+	CU_ASSERT_EQUAL(lane_choose_copy(lanes, 3, 1, NOW), LANE_NONE);
+	lanes[1].blocked = true;
+	CU_ASSERT_EQUAL(spread(lanes, 3), 0);
+}
+
 static void test_least_queued(void)
 {
 	struct lane_view lanes[] = {
@@ -220,6 +233,7 @@ static void test_growth_moves_nothing(void)
 static const struct unit_test tests[] = {
 	{"what may be spread", test_what_spreads},
 	{"least queued", test_least_queued},
+	{"a blocked lane is the last choice but that for bulk", test_blocked},
 	{"classes", test_classes},
 	{"stalls", test_stall},
 	{"stalled lanes are avoided", test_stalled_lane_is_avoided},
