@@ -92,7 +92,9 @@ tse_SOURCES = \
 	src/tse/steer_policy.h \
 	src/tse/steer_state.h \
 	src/tse/steer_sync.c \
-	src/tse/steer_wanted.c
+	src/tse/steer_wanted.c \
+	src/tse/update.c \
+	src/tse/update.h
 tse_CPPFLAGS = $(AM_CPPFLAGS) $(NL_CFLAGS) $(JANSSON_CFLAGS) \
 	-DOWN_HOOKS_DIR=\"$(pkglibexecdir)/hooks.d\"
 tse_LDADD = $(LIBRARIES_OURS) $(LIBRARIES_THEIRS)

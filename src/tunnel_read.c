@@ -12,7 +12,8 @@
 enum {
 	TUN_READS = 128,         /* packets per wake-up */
 	TUN_OCTETS = 512 * 1024, /* and octets, whichever comes first */
-	ICMP_RATE = 1000,        /* errors per second, as Linux limits its own (RFC 4443 2.4 (f)) */
+	ICMP_INTERVAL =
+		1000, /* us from error to error, as Linux limits its own (RFC 4443 2.4 (f)) */
 	ICMP_BURST = 50,
 };
 
@@ -157,7 +158,7 @@ static void from_tun(struct datapath *datapath, uint64_t now)
 	}
 	if (!tunnel) {
 		drop(datapath, why);
-		if (answer && rate_limit_pass(&datapath->icmp, now, ICMP_RATE, ICMP_BURST))
+		if (answer && rate_limit_pass(&datapath->icmp, now, ICMP_INTERVAL, ICMP_BURST))
 			write_answer(datapath, answer);
 		return;
 	}

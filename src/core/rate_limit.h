@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How often something may happen: `per_second` in the long run, and `burst` at
- * once after a silence.
+/* How often something may happen: once in `interval` in the long run, and `burst`
+ * times at once after a silence.
  *
- * Invariant: in any time t, at most burst + t * per_second pass.
+ * Invariant: in any time t, at most burst + t / interval pass.
  *
  * The whole state is when the next one is due if they come evenly (the virtual
  * scheduling of ITU-T I.371). */
@@ -17,8 +17,10 @@ struct rate_limit {
 	uint64_t due; /* us */
 };
 
-/* Whether one more may pass now (us); if so it is counted.  Neither number is
- * 0, and `per_second` is at most a million. */
-bool rate_limit_pass(struct rate_limit *limit, uint64_t now, uint32_t per_second, uint32_t burst);
+/* Whether one more may pass now (us); if so it is counted.  `interval` is in us, and
+ * `burst` is not 0. */
+bool rate_limit_pass(struct rate_limit *limit, uint64_t now, uint64_t interval, uint32_t burst);
+/* From when on the next one may (us). */
+uint64_t rate_limit_next(const struct rate_limit *limit, uint64_t interval, uint32_t burst);
 
 #endif

@@ -409,6 +409,7 @@ int client_init(struct client *client, const struct client_setup *setup, struct 
 
 	lanes_init(client);
 	move_init(client);
+	update_init(client);
 	ev_timer_init(&client->traversal_timer, on_traversal_timer, 0., 0.);
 	ev_prepare_init(&client->reap, on_reap);
 	client->traversal_timer.data = client->reap.data = client;
@@ -466,6 +467,7 @@ void client_fini(struct client *client)
 	ev_prepare_stop(client->loop, &client->reap);
 	lanes_fini(client);
 	move_fini(client);
+	update_forget(client);
 	connections_reap(&client->pool);
 	tls_session_free(client->pool.session);
 	if (client->tun) {

@@ -27,6 +27,7 @@
 #include "tse/plain.h"
 #include "tse/probing.h"
 #include "tse/steer.h"
+#include "tse/update.h"
 #include "tunnel.h"
 
 enum { CLIENT_TEXT = 256, CLIENT_QUEUE = 8, CLIENT_PATHS = 2 };
@@ -45,6 +46,7 @@ struct client_grant {
 	bool ims_security_off; /* both sides agree that it may be */
 	char software[CLIENT_TEXT];
 	uint64_t keepalive; /* us */
+	/* From here on nothing that anybody sees (update.c). */
 	uint8_t token[CONTROL_TOKEN_MAX];
 	size_t token_length;
 };
@@ -93,6 +95,7 @@ struct client {
 	struct lanes lanes;       /* further ones that do */
 	struct plain plain;       /* for servers that know TS 24.322 only */
 	struct move move;         /* to another TSCF */
+	struct update update;     /* what the TSCF changes meanwhile */
 	bool configured;          /* it has a grant */
 	bool checking;            /* traversal waits for a sign of life */
 	struct datapath datapath;

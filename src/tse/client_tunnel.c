@@ -21,6 +21,7 @@ static void client_detach(struct client *client)
 {
 	ev_timer_stop(client->loop, &client->keepalive_timer);
 	move_abandon(client);
+	update_forget(client);
 	lanes_end(client);
 	plain_end(client);
 	tunnel_attach(&client->tunnel, NULL, client->tunnel.mtu, client->tunnel.offload);

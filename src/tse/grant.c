@@ -2,13 +2,9 @@
 /* Copies of what a message says, for the message is gone when it has been read. */
 #include "tse/grant.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "io/clock.h"
-#include "io/log.h"
 #include "tse/client_private.h"
-#include "tse/link_dns.h"
 
 void grant_copy_text(char out[CLIENT_TEXT], const struct view *text)
 {
@@ -110,17 +106,18 @@ static void read_plan(const struct client *client, const struct control_message 
 static void update_plan(const struct client *client, const struct control_message *update,
 	bool states_all, struct client_grant *grant)
 {
-	const struct client_grant *former = &client->grant;
+	const struct steer_plan former = grant->plan;
+	size_t refused_before = grant->refused_routes;
 	read_plan(client, update, grant);
-	grant->plan.inner4 = former->plan.inner4;
-	grant->plan.inner6 = former->plan.inner6;
+	grant->plan.inner4 = former.inner4;
+	grant->plan.inner6 = former.inner6;
 	if (!control_has(update, TAG_MTU))
-		grant->plan.mtu = former->plan.mtu;
+		grant->plan.mtu = former.mtu;
 	if (states_all || update->route_count)
 		return;
-	grant->refused_routes = former->refused_routes;
-	grant->plan.route_count = former->plan.route_count;
-	memcpy(grant->plan.routes, former->plan.routes, sizeof(grant->plan.routes));
+	grant->refused_routes = refused_before;
+	grant->plan.route_count = former.route_count;
+	memcpy(grant->plan.routes, former.routes, sizeof(grant->plan.routes));
 }
 
 void grant_read(const struct client *client, const struct control_message *message,
@@ -148,81 +145,4 @@ void grant_teach_scheduler(struct client *client)
 	for (size_t i = 0; i < client->grant.pcscf_count; i++)
 		if (client->grant.pcscf[i].version && policy->pcscf_count < SCHED_PCSCF_MAX)
 			policy->pcscf[policy->pcscf_count++] = client->grant.pcscf[i];
-}
-
-/* --- Configuration Update ------------------------------------------------- */
-
-static bool same_prefix(const struct prefix *a, const struct prefix *b)
-{
-	return a->length == b->length && address_equal(&a->address, &b->address);
-}
-
-static bool moves_address(const struct steer_plan *plan, const struct control_message *update)
-{
-	return (control_has(update, TAG_INNER4) && !same_prefix(&update->inner4, &plan->inner4)) ||
-	       (control_has(update, TAG_INNER6) && !same_prefix(&update->inner6, &plan->inner6));
-}
-
-/* Routes as they will be; with them, or not at all, comes the rest. */
-static int apply_plan(struct client *client, const struct client_grant *fresh, struct reason *why)
-{
-	if (fresh->plan.route_count == 0) {
-		reason_set(why, "it leaves no IMS route that this profile allows");
-		return -EPERM;
-	}
-	int error = steer_apply(client->steer, client->tun, &fresh->plan, why);
-	if (error) {
-		struct reason again;
-		if (steer_apply(client->steer, client->tun, &client->grant.plan, &again))
-			log_line(LOG_ERR, "routes: %s", again.text);
-	}
-	return error;
-}
-
-static void explain(const struct client_grant *grant)
-{
-	log_line(LOG_INFO,
-		"the TSCF has changed the tunnel's configuration: now %zu IMS route%s, %zu P-CSCF, "
-		"%zu DNS server%s, MTU %u, keep-alive %.0f s",
-		grant->plan.route_count, grant->plan.route_count == 1 ? "" : "s",
-		grant->pcscf_count, grant->dns_count, grant->dns_count == 1 ? "" : "s",
-		grant->plan.mtu, (double)grant->keepalive / 1e6);
-	if (grant->refused_routes)
-		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
-			grant->refused_routes);
-}
-
-bool grant_update(struct client *client, const struct control_message *update)
-{
-	struct client_grant fresh = client->grant;
-	struct reason why;
-	int error = -EPERM;
-
-	if (moves_address(&client->grant.plan, update)) {
-		reason_set(&why, "it would change the inner address");
-	} else {
-		grant_read(client, update, &fresh);
-		error = apply_plan(client, &fresh, &why);
-	}
-	if (error) {
-		log_line(LOG_WARNING, "a Configuration Update is not followed: %s", why.text);
-		return false;
-	}
-	bool is_news = memcmp(&fresh, &client->grant, sizeof(fresh)) != 0;
-	client->grant = fresh;
-	if (control_has(update, TAG_MTU))
-		client->tunnel.mtu = update->mtu;
-	client->tunnel.link_mtu = fresh.plan.mtu;
-	grant_teach_scheduler(client);
-	keepalive_set_interval(&client->keepalive, fresh.keepalive, (uint32_t)clock_now());
-	if (client_is_up(client))
-		client_set_timer(client->loop, &client->keepalive_timer,
-			keepalive_due(&client->keepalive), clock_now());
-	lanes_regranted(client, update);
-	if (!is_news) /* told once more, for the connection has ended on which we were */
-		return true;
-	explain(&fresh);
-	link_dns_explain(client);
-	client_regranted(client);
-	return true;
 }

@@ -489,12 +489,16 @@ void lanes_begin(struct client *client, const struct control_message *response)
 		client_set_timer(client->loop, &lanes->timer, 0, clock_now());
 }
 
-void lanes_regranted(struct client *client, const struct control_message *update)
+void lanes_take_join_key(struct client *client, const struct control_message *update)
+{
+	if (control_has(update, TAG_JOIN_KEY))
+		take_join_key(&client->lanes, &update->join_key);
+}
+
+void lanes_regranted(struct client *client)
 {
 	struct lanes *lanes = &client->lanes;
 	uint32_t random = (uint32_t)clock_now();
-	if (control_has(update, TAG_JOIN_KEY))
-		take_join_key(lanes, &update->join_key);
 	for (unsigned i = 0; i < lanes->count; i++)
 		keepalive_set_interval(&lanes->items[i].keepalive, client->grant.keepalive, random);
 }

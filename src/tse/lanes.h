@@ -52,8 +52,9 @@ void lanes_init(struct client *client);
 void lanes_fini(struct client *client);
 /* A Configuration Response has come: what it allows. */
 void lanes_begin(struct client *client, const struct control_message *response);
-/* A Configuration Update has changed client->grant. */
-void lanes_regranted(struct client *client, const struct control_message *update);
+/* A Configuration Update has come; it may have changed client->grant. */
+void lanes_take_join_key(struct client *client, const struct control_message *update);
+void lanes_regranted(struct client *client);
 /* The tunnel is over, or starts anew: all further lanes end. */
 void lanes_end(struct client *client);
 /* Something happens that may want another number of lanes: looks until nothing

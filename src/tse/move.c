@@ -11,7 +11,11 @@
 #include "tse/client_private.h"
 #include "tse/negotiate.h"
 
-enum { PATIENCE = 20 }; /* s, for all of it */
+enum {
+	PATIENCE = 20,       /* s, for all of it */
+	MOVES_AT_ONCE = 4,   /* and then one in */
+	INTERVAL = 10000000, /* us */
+};
 
 static const char *text_of(const struct config_endpoint *endpoint, char text[CLIENT_TEXT])
 {
@@ -109,17 +113,19 @@ static bool has_same_addresses(const struct client *client)
 	       address_equal(&now->inner6.address, &before->inner6.address);
 }
 
-void move_asked(struct client *client, const struct control_message *update)
+bool move_asked(struct client *client, const struct control_message *update)
 {
 	struct move *move = &client->move;
 	char text[CLIENT_TEXT];
 
 	if (!client_is_up(client) || move->next || move->granted)
-		return;
+		return true;
+	if (!rate_limit_pass(&move->limit, clock_now(), INTERVAL, MOVES_AT_ONCE))
+		return false;
 	if (!find_target(client, update)) {
 		log_line(LOG_WARNING, "the TSCF is taken out of service and names no other one, "
 				      "and neither does the profile: staying while it lasts");
-		return;
+		return true;
 	}
 	log_line(LOG_INFO, "the TSCF is taken out of service: moving to %s",
 		text_of(target_of(move), text));
@@ -127,6 +133,7 @@ void move_asked(struct client *client, const struct control_message *update)
 	move->next = connection_start_at(&client->pool, client->current->step,
 		&move->lists[move->latest], &client_connection_events);
 	ev_timer_again(client->loop, &move->patience);
+	return true;
 }
 
 bool move_ready(struct client *client, struct connection *connection)

@@ -13,6 +13,7 @@
 #define TSCF_TSE_MOVE_H
 
 #include "core/control.h"
+#include "core/rate_limit.h"
 #include "tse/connection.h"
 
 struct client;
@@ -27,14 +28,16 @@ struct move {
 	struct connection *former;    /* in use before */
 	struct client_grant *granted; /* to it, until the new one is confirmed; owned */
 	struct ev_timer patience;
+	struct rate_limit limit;
 	bool redirected; /* by a refusal, since the last tunnel */
 };
 
 void move_init(struct client *client);
 void move_fini(struct client *client);
 /* A Configuration Update says so.  Without a host in it, any other TSCF of the
- * profile is meant. */
-void move_asked(struct client *client, const struct control_message *update);
+ * profile is meant.  False when it is said too often to be heard: who sends us about
+ * makes us knock at the door of others. */
+bool move_asked(struct client *client, const struct control_message *update);
 /* A refusal names another TSCF: dials that instead, once.  False if it cannot. */
 bool move_redirected(struct client *client, const struct control_message *response);
 

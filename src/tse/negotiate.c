@@ -129,6 +129,7 @@ bool negotiate_accept(struct client *client, const struct control_message *messa
 	struct client_grant *grant = &client->grant;
 	struct reason why;
 
+	update_forget(client);
 	grant_read(client, message, grant);
 	if (grant->refused_routes)
 		log_line(LOG_WARNING, "%zu route(s) of the TSCF refused: see allowed-routes",
@@ -336,9 +337,10 @@ static void unexpected(struct client *client)
 static void on_update(struct client *client, const struct control_message *message)
 {
 	bool leave = control_has(message, TAG_RESULT) && message->result == RESULT_SHUTTING_DOWN;
-	if (leave || control_has(message, TAG_OTHER_TSCF))
-		move_asked(client, message);
-	else if (!client->configured || !grant_update(client, message))
+	if (leave || control_has(message, TAG_OTHER_TSCF)) {
+		if (!move_asked(client, message))
+			unexpected(client);
+	} else if (!client->configured || !update_take(client, message))
 		unexpected(client);
 }
 

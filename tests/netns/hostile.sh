@@ -257,6 +257,31 @@ test_updates() {
 	lab_stop peer || true
 }
 
+last_is_followed() {
+	[ "$(lab_state alice PCSCF)" = 10.99.0.88 ]
+}
+
+# tse_said PATTERN: in how many lines.
+tse_said() {
+	grep -c "$1" "$LAB_DIR/tse.log" || true
+}
+
+# However many Updates come, few are acted upon, and the last one is not lost.
+test_flood() {
+	tscf flood
+	lab_spawn ue tse "$BUILD/tse" --foreground --config "$LAB_DIR/alice.conf" \
+		--run-dir "$LAB_DIR/run" --state-dir "$LAB_DIR/state"
+	check "of 1,000 changes in a second the last one is followed" wait_for 15 last_is_followed
+	is "$(tse_said 'has changed the tunnel')" 9 \
+		"with it eight others; those that change nothing do not count"
+	is "$(tse_said 'configuration too often: .* followed in 10 s')" 1 "the log says why it was not at once"
+	is "$(tse_said 'taken out of service')" 4 "of 500 calls to go elsewhere four are heard"
+	is "$(lab_tsectl alice -j status | jq -r '"\(.state) \(.reconnects) \(.counters.unexpected_control)"')" \
+		"up 0 496" "the tunnel is up, and the others are counted"
+	lab_stop tse || true
+	lab_stop peer || true
+}
+
 # shellcheck disable=SC2119
 lab_tscfd_start -o session.handshake-timeout=1s
 start_victim
@@ -272,4 +297,5 @@ test_victim
 test_responses
 test_routes
 test_updates
+test_flood
 tap_done

@@ -372,12 +372,16 @@ def refusal(result, *more):
                    tlv(0x05, struct.pack("!H", result)), *more)
 
 
+def keep_alive_once(stream):
+    kind, payload = stream.envelope()
+    while kind != CONTROL or payload[2] != KEEPALIVE_REQUEST:
+        kind, payload = stream.envelope()
+    stream.send(envelope(CONTROL, payload[:2] + bytes((KEEPALIVE_RESPONSE, 0)) + payload[4:]))
+
+
 def keep_alive(stream):
     while True:
-        kind, payload = stream.envelope()
-        if kind == CONTROL and payload[2] == KEEPALIVE_REQUEST:
-            stream.send(envelope(CONTROL, payload[:2] + bytes((KEEPALIVE_RESPONSE, 0)) +
-                                 payload[4:]))
+        keep_alive_once(stream)
 
 
 def answer(octets):
@@ -403,6 +407,19 @@ def updates(stream, _):
     for route in ((192, 0, 2, 0, 24), (198, 51, 100, 0, 24)):
         stream.send(update(tlv(0x23, bytes(route))))
     stream.send(update(tlv(0x25, bytes((10, 99, 0, 77)))))
+    keep_alive(stream)
+
+
+def flood(stream, _):
+    """2,000 Updates that change nothing, 1,000 that change the P-CSCF, and 500 times
+    word that the TSE shall go elsewhere."""
+    stream.envelope()
+    stream.send(response())
+    keep_alive_once(stream)
+    stream.send(update(tlv(0x23, bytes((10, 99, 0, 0, 24)))) * 2000)
+    stream.send(b"".join(update(tlv(0x25, bytes((10, 99, 1, number % 250)))) for number in range(999)))
+    stream.send(update(tlv(0x25, bytes((10, 99, 0, 88)))))
+    stream.send(update(tlv(0x05, b"\0\x0a")) * 500)
     keep_alive(stream)
 
 
@@ -441,6 +458,7 @@ SERVER = {
     "http": say(HTTP_ANSWER),
     "late": late,
     "updates": updates,
+    "flood": flood,
     "hang-up": hang_up,
     "length": answer(envelope(CONTROL, b"", length=1)),
     "magic": answer(control(CONFIGURATION_RESPONSE, magic=0x1234)),
