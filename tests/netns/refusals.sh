@@ -303,6 +303,16 @@ is_waiting() {
 		lab_state alice REASON | grep -q overloaded
 }
 
+# takes_nothing DESCRIPTION: who is refused leaves the pool as it is, whatever address
+# it asks for.
+takes_nothing() {
+	local before
+	before=$(lab_tscfctl -j status | jq -c .pool)
+	like "$(in_ns ue "$peer" client --profile "$LAB_DIR/bob.conf" --wait 5 wish)" 'result 6' \
+		"$1: who wishes for an address is refused"
+	is "$(lab_tscfctl -j status | jq -c .pool)" "$before" "$1: and takes none out of the pool"
+}
+
 test_max_tunnels() {
 	set_max_tunnels 1
 	# shellcheck disable=SC2119
@@ -313,6 +323,7 @@ test_max_tunnels() {
 	fails 10 'the TSCF refused: overloaded: .*max-tunnels.*\(try again in 30 s\)' "beyond max-tunnels" \
 		lab_tse_up alice
 	logs_one 'no tunnel for .*: refused: .*max-tunnels' "beyond max-tunnels"
+	takes_nothing "beyond max-tunnels"
 
 	set_max_tunnels 2
 	lab_tscfctl reload >/dev/null
@@ -341,6 +352,7 @@ test_per_source_limit() {
 	fails 10 'refused: overloaded: as many tunnels .*per-source-limit' \
 		"beyond per-source-limit" lab_tse_up alice
 	at_least "$(lab_tscfctl -j status | jq .refused.overloaded)" 1 "it is counted"
+	takes_nothing "beyond per-source-limit"
 	check "from another address" lab_tse_up alice -o "tscf.server=$LAB_TSCF4"
 	check "down again" lab_tse_down alice
 	clients_end 2

@@ -282,6 +282,7 @@ CLIENT = {
     "missing": at_once(control(CONFIGURATION_REQUEST, tlv(0x02, bytes(4)))),
     "text": at_once(control(CONFIGURATION_REQUEST, tlv(0x01, b"\0\1"), tlv(0x02, bytes(4)),
                             tlv(0x03, b"evil\x1b[2Jname"))),
+    "wish": at_once(configuration_request(tlv(0x20, bytes((10, 64, 0, 77, 32))))),
     "join": at_once(control(JOIN_REQUEST, tlv(0x14, bytes(32)), tlv(0x15, b"\1\0"))),
     "keepalive": at_once(control(KEEPALIVE_REQUEST)),
     "plain": at_once(envelope(IP, udp_packet(ipaddress.ip_address("0.0.0.0")))),
