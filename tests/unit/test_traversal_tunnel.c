@@ -191,8 +191,7 @@ static void test_new_network(void)
 			UP "100 network | check, start tls, start sip\n"
 			   "101 sip failed reset | publish tunnel/strict/reset\n"
 			   "101.1 alive | cancel tls, timer 1001.1\n"},
-		{"with media both ways are dialled, and it is given a fifth of a second",
-			"no-nat",
+		{"with media both ways are dialled, and it is given a fifth of a second", "no-nat",
 			UP "99 media on | \n"
 			   "100 network | check, start tls, start proxy, start sip\n"
 			   "100.1 tls passed | timer 100.2\n"
