@@ -87,6 +87,7 @@ dist_check_SCRIPTS = \
 	tests/netns/networks-proxy.sh \
 	tests/netns/networks-strict.sh \
 	tests/netns/offload.sh \
+	tests/netns/outage.sh \
 	tests/netns/packets.sh \
 	tests/netns/pki.sh \
 	tests/netns/plain-eftf.sh \

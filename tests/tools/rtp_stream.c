@@ -22,6 +22,7 @@ enum {
 	RTP_PACKET = RTP_HEADER + 160,
 	INTERVAL_MS = 20,
 	GREETING_MS = 2000, /* longest wait for the other end to appear */
+	LATE_US = 250000,   /* 150 ms in a queue, and a path of 100: an old packet */
 	DRAIN_MS = 600,     /* the stream has ended when it was silent that long */
 	COUNT_MAX = 60 * 60 * 50,
 };
@@ -36,6 +37,9 @@ struct stream {
 	uint32_t delay[COUNT_MAX]; /* us, by order of arrival */
 	uint64_t arrived;          /* us, the last packet; 0: none yet */
 	uint64_t longest_gap;      /* us between two packets, or after the last one */
+	unsigned late;             /* packets older than LATE_US */
+	uint64_t spoke;            /* us, the last packet that was not; 0: none yet */
+	uint64_t longest_silence;  /* us between two that were not */
 };
 
 static void send_packet(struct stream *s)
@@ -62,6 +66,17 @@ static void note_gap(struct stream *s, uint64_t now)
 		s->longest_gap = now - s->arrived;
 }
 
+static void note_age(struct stream *s, uint64_t age, uint64_t now)
+{
+	if (age > LATE_US) {
+		s->late++;
+		return;
+	}
+	if (s->spoke && now - s->spoke > s->longest_silence)
+		s->longest_silence = now - s->spoke;
+	s->spoke = now;
+}
+
 static void count_packet(void *user, const uint8_t *packet)
 {
 	struct stream *s = user;
@@ -78,6 +93,7 @@ static void count_packet(void *user, const uint8_t *packet)
 	}
 	s->seen[sequence] = true;
 	s->delay[s->received++] = (uint32_t)(now - clock);
+	note_age(s, now - clock, now);
 	if ((int32_t)sequence < s->highest)
 		s->out_of_order++;
 	else
@@ -119,11 +135,12 @@ static void report(struct stream *s)
 			sizeof(from), NULL, 0, NI_NUMERICHOST);
 	qsort(s->delay, s->received, sizeof(s->delay[0]), by_size);
 	printf("{\"sent\": %u, \"refused\": %u, \"received\": %u, \"duplicates\": %u, "
-	       "\"out_of_order\": %u, \"longest_gap_ms\": %.1f, \"from\": \"%s\", "
+	       "\"out_of_order\": %u, \"longest_gap_ms\": %.1f, \"longest_silence_ms\": %.1f, "
+	       "\"late\": %u, \"from\": \"%s\", "
 	       "\"delay_ms\": {\"p50\": %.2f, \"p99\": %.2f, \"max\": %.2f}}\n",
 		s->peer.sent, s->peer.refused, s->received, s->duplicates, s->out_of_order,
-		(double)s->longest_gap / 1000., from, percentile_ms(s, 500), percentile_ms(s, 990),
-		percentile_ms(s, 1000));
+		(double)s->longest_gap / 1000., (double)s->longest_silence / 1000., s->late, from,
+		percentile_ms(s, 500), percentile_ms(s, 990), percentile_ms(s, 1000));
 }
 
 int main(int argc, char **argv)
