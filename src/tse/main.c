@@ -48,7 +48,8 @@ struct tse {
 	struct ev_loop *loop;
 	struct indicate indicate;
 	struct client client;
-	struct ev_signal terminate, interrupt;
+	bool has_terminal; /* that hangs up when its user goes */
+	struct ev_signal terminate, interrupt, hangup;
 	struct ev_timer deadline;
 };
 
@@ -280,6 +281,19 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int event
 	client_stop(&tse->client, launch_is_waiting(&tse->launch) ? STATUS_INTERNAL : STATUS_UP);
 }
 
+/* Who was not there when the state changed hears of it now: a resolver that was
+ * started later, or a hook that somebody has put there. */
+static void on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+	struct tse *tse = watcher->data;
+	if (tse->has_terminal) {
+		on_signal(loop, watcher, events);
+		return;
+	}
+	log_line(LOG_INFO, "SIGHUP: the state is told once more");
+	indicate_changed(&tse->indicate);
+}
+
 static void on_abandoned(void *user)
 {
 	struct tse *tse = user;
@@ -314,9 +328,11 @@ static void start_watchers(struct tse *tse)
 	ev_signal_init(&tse->terminate, on_signal, SIGTERM);
 	ev_signal_init(&tse->interrupt, on_signal, SIGINT);
 	ev_timer_init(&tse->deadline, on_deadline, tse->options.timeout, 0.);
-	tse->terminate.data = tse->interrupt.data = tse->deadline.data = tse;
+	ev_signal_init(&tse->hangup, on_hangup, SIGHUP);
+	tse->terminate.data = tse->interrupt.data = tse->hangup.data = tse->deadline.data = tse;
 	ev_signal_start(tse->loop, &tse->terminate);
 	ev_signal_start(tse->loop, &tse->interrupt);
+	ev_signal_start(tse->loop, &tse->hangup);
 	if (tse->options.timeout)
 		ev_timer_start(tse->loop, &tse->deadline);
 	launch_watch(&tse->launch, tse->loop, on_abandoned, tse);
@@ -390,6 +406,7 @@ static enum exit_status run_daemon(struct tse *tse)
 	struct reason why;
 	enum exit_status status = STATUS_INTERNAL;
 
+	tse->has_terminal = tse->options.foreground && isatty(STDIN_FILENO);
 	tse->loop = ev_default_loop(EVFLAG_NOENV);
 	if (!tse->loop) {
 		launch_report(&tse->launch, "  failed       no event loop");

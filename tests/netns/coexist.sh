@@ -262,6 +262,13 @@ DNSSEC=no"
 	resolved_start
 	check "resolved, restarted: it knows the link's still" link_shows '~ims.example.org'
 
+	lab_stop resolved
+	host sh -c 'rm -f /run/systemd/resolve/netif/*'
+	resolved_start
+	check "resolved, one that has never heard of the link: knows nothing" link_shows_nothing
+	kill -HUP "$(lab_pid tse)"
+	check "resolved: after SIGHUP it knows" wait_for 5 link_shows '~ims.example.org'
+
 	lab_stop tscfd KILL || true
 	check "resolved: the tunnel is lost: undone" wait_for 15 link_shows_nothing
 	lab_tscfd_start "${offered[@]}"
