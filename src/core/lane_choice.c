@@ -38,19 +38,15 @@ bool lane_may_spread(const struct packet *packet)
 	       packet->source_port != PORT_IPSEC_NAT && packet->destination_port != PORT_IPSEC_NAT;
 }
 
-static bool is_held_up(const struct lane_view *lane, uint64_t now)
-{
-	return lane->blocked || lane_is_stalled(lane, now);
-}
-
-/* Smaller is better; in this order: not the bulk lane, not held up, ready, least
- * queued. */
+/* Smaller is better; in this order: not the bulk lane, not stalled, not blocked,
+ * ready, least queued. */
 static uint64_t cost(const struct lane_view *lane, uint64_t now)
 {
 	uint64_t bulk = lane->class == CONTROL_LANE_BULK;
-	uint64_t held_up = is_held_up(lane, now);
+	uint64_t stalled = lane_is_stalled(lane, now);
+	uint64_t blocked = lane->blocked;
 	uint64_t busy = !lane->ready;
-	return bulk << 34 | held_up << 33 | busy << 32 | lane->queued;
+	return bulk << 35 | stalled << 34 | blocked << 33 | busy << 32 | lane->queued;
 }
 
 static int choose_moving(const struct lane_view *lanes, unsigned count, uint64_t now)
@@ -123,8 +119,8 @@ int lane_choose_copy(const struct lane_view *lanes, unsigned count, int first, u
 	int best = LANE_NONE;
 	for (unsigned i = 0; i < count; i++) {
 		const struct lane_view *lane = &lanes[i];
-		if ((int)i == first || !lane->usable || !lane->ready ||
-			lane->class == CONTROL_LANE_BULK || is_held_up(lane, now))
+		if ((int)i == first || !lane->usable || !lane->ready || lane->blocked ||
+			lane->class == CONTROL_LANE_BULK || lane_is_stalled(lane, now))
 			continue;
 		if (best == LANE_NONE || lane->queued < lanes[best].queued)
 			best = (int)i;

@@ -50,7 +50,8 @@ bool lane_may_spread(const struct packet *packet);
 /* The place in `lanes` of the lane for a packet, LANE_NONE without a usable one.
  *
  * What may spread and is no bulk takes the lane with the least queued, by
- * preference one that is ready, before that one that is neither stalled nor blocked,
+ * preference one that is ready, before that one that is not blocked, before that one that
+ * is not stalled,
  * before that one that is not for bulk.  If the choice is not `ready`, the packet is better
  * off in the scheduler.
  *

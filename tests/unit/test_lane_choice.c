@@ -67,6 +67,8 @@ static void test_blocked(void)
 	CU_ASSERT_EQUAL(lane_choose_copy(lanes, 3, 1, NOW), LANE_NONE);
 	lanes[1].blocked = true;
 	CU_ASSERT_EQUAL(spread(lanes, 3), 0);
+	lanes[0].progress = NOW - 1000 * MS; /* of two, the one that moves */
+	CU_ASSERT_EQUAL(spread(lanes, 3), 1);
 }
 
 static void test_least_queued(void)
