@@ -62,6 +62,7 @@ struct datapath {
 	struct ev_timer held;   /* turns the loop while a tunnel waits for the network */
 	struct ev_idle more;    /* and at once while there is more to send than in a turn */
 	size_t turn;            /* octets that this turn of the loop has sent */
+	size_t in_a_row;        /* and all of them since it gave way to other threads */
 	bool sends_up;          /* TUN to lane is "up": the TSE's side; set before datapath_init */
 	const struct datapath_events *events;
 	void *owner;

@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "io/priority.h"
 
 enum {
-	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket */
-	TURN_OCTETS = 512 * 1024,   /* of all tunnels, before the loop looks for packets again */
+	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket, and for packets */
+	IN_A_ROW = 512 * 1024,      /* sent before others may run */
 	HOLD_US = 5000,             /* of a lane's rate that may be encrypted at a time */
 	RECORD_WORTH = 1200,        /* of realtime that fill a record: what a segment takes */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
@@ -237,7 +238,7 @@ static void push_through(struct tunnel *tunnel, struct lane *lane, unsigned clas
 		if (tunnel->lanes.count == 1)
 			silence_sent(&tunnel->lanes.silence, now);
 		datapath->turn += octets;
-		if (datapath->pending || datapath->turn >= TURN_OCTETS) {
+		if (datapath->pending || datapath->turn >= PUSH_OCTETS) {
 			tunnel_writable(tunnel);
 			return;
 		}
@@ -326,7 +327,8 @@ static void keep_held(struct datapath *datapath, struct tunnel *held)
 }
 
 /* Realtime of all tunnels, then bulk in turns of one batch: no tunnel waits for all
- * that another has.  The loop looks for packets in between. */
+ * that another has.  The loop looks for packets in between, and lets others run: who
+ * receives what was sent, above all. */
 static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events)
 {
 	(void)events;
@@ -339,7 +341,7 @@ static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events
 	datapath->turn = 0;
 	for (; tunnel && !alone; tunnel = tunnel->pending_next)
 		push_first(tunnel, now);
-	while (datapath->pending && datapath->turn < TURN_OCTETS) {
+	while (datapath->pending && datapath->turn < PUSH_OCTETS) {
 		tunnel = take_pending(datapath);
 		push_rest(tunnel, now);
 		if (!tunnel->lanes.held || tunnel->is_pending)
@@ -347,6 +349,11 @@ static void on_push(struct ev_loop *loop, struct ev_prepare *watcher, int events
 		tunnel->is_pending = true;
 		tunnel->pending_next = held;
 		held = tunnel;
+	}
+	datapath->in_a_row += datapath->turn;
+	if (datapath->in_a_row >= IN_A_ROW) {
+		datapath->in_a_row = 0;
+		priority_give_way();
 	}
 	if (datapath->pending)
 		ev_idle_start(loop, &datapath->more);

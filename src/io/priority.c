@@ -31,6 +31,11 @@ void priority_short_turns(void)
 	syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+void priority_give_way(void)
+{
+	sched_yield();
+}
+
 bool priority_raise(bool alone, struct reason *what)
 {
 	struct sched_param parameters = {.sched_priority = PRIORITY_REALTIME};

@@ -23,4 +23,7 @@ bool priority_raise(bool alone, struct reason *what);
  * before 6.12 do not know it, and then nothing changes. */
 void priority_short_turns(void);
 
+/* Ends the calling thread's turn: who waits for this processor goes first. */
+void priority_give_way(void);
+
 #endif
