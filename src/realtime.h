@@ -77,11 +77,13 @@ static inline bool realtime_is_due(const struct realtime *realtime, uint64_t now
 	return now - realtime->stepped >= REALTIME_STEP_US;
 }
 
-/* A packet leaves the scheduler for a lane. */
-static inline void realtime_waited(struct realtime *realtime, const struct slot *slot, uint64_t now)
+/* A packet leaves the scheduler for a lane: it waited there, and now waits for what
+ * the lane's kernel has not sent. */
+static inline void realtime_waited(
+	struct realtime *realtime, const struct slot *slot, const struct lane *lane, uint64_t now)
 {
-	delay_note(&realtime->delay[slot->service], now > slot->arrived ? now - slot->arrived : 0,
-		now);
+	uint64_t waited = now > slot->arrived ? now - slot->arrived : 0;
+	delay_note(&realtime->delay[slot->service], waited + lane_tcp_to_wire(&lane->tcp), now);
 }
 
 /* us: the smoothed round trip of the lane for realtime that does best; 0: not known. */

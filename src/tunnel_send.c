@@ -163,7 +163,7 @@ static size_t encrypt_batch(
 	while (total < limit && (slot = sched_dequeue_from(&tunnel->sched, classes, now))) {
 		if (limit < PUSH_OCTETS)
 			slot = shorten(tunnel, slot, limit);
-		realtime_waited(&tunnel->realtime, slot, now);
+		realtime_waited(&tunnel->realtime, slot, lane, now);
 		total += send_slot(tunnel, lane, slot);
 	}
 	stage_empty(&tunnel->datapath->stage, lane);
@@ -215,7 +215,7 @@ static void push_realtime(struct tunnel *tunnel, uint64_t now)
 			classes &= ~(1U << slot->service);
 			continue;
 		}
-		realtime_waited(&tunnel->realtime, slot, now);
+		realtime_waited(&tunnel->realtime, slot, lane, now);
 		staged = (open ? staged : 0) + send_slot(tunnel, lane, slot);
 		open = lane;
 		if (staged >= share) {

@@ -9,7 +9,7 @@
 
 struct call_path {
 	uint32_t rtt;       /* us, of the lane that does best */
-	uint32_t waiting;   /* us, in our scheduler, p99 */
+	uint32_t waiting;   /* us, from our TUN to the wire, p99 */
 	uint32_t stale_ppm; /* packets that were dropped as stale, in a million */
 	uint32_t loss_ppm;  /* segments that the lanes lost, in a million */
 	uint32_t rate;      /* packets per second */

@@ -64,6 +64,14 @@ void lane_tcp_keep_alive(int fd, unsigned seconds);
 /* Reads the kernel's knowledge, one system call; false (and nothing changed)
  * when it tells nothing. */
 bool lane_tcp_read(struct lane_tcp *tcp, int fd, uint64_t now);
+/* us that what the kernel has not sent yet will take at the rate that was read: the way
+ * from the scheduler to the wire.  0: nothing waits, or no rate is known. */
+static inline uint64_t lane_tcp_to_wire(const struct lane_tcp *tcp)
+{
+	return tcp->unsent && tcp->delivery_rate
+		       ? tcp->unsent * UINT64_C(1000000) / tcp->delivery_rate
+		       : 0;
+}
 /* When the last octets of the peer came, us, to a tick of the kernel (10 ms at most)
  * sharp; reads *tcp for that.  0: not known. */
 uint64_t lane_tcp_last_came(struct lane_tcp *tcp, int fd, uint64_t now);

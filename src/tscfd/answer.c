@@ -309,7 +309,8 @@ static void configure(struct session *session, const struct control_message *req
 	/* Before the client hears of it: it may well come back to our successor. */
 	state_note(worker->group->state, lease);
 	send_configuration(session, request, result);
-	session_start_tunnel(session);
+	if (session->state != SESSION_ENDED)
+		session_start_tunnel(session);
 }
 
 /* --- any message --------------------------------------------------------- */

@@ -14,6 +14,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) rounds=3 seconds=2 ;;
 	--json) json=$(realpath -m "${2:?--json wants a file}") && shift ;;
+	--help) echo "usage: tests/bench/aead.sh [--quick] [--json FILE]" && exit 0 ;;
 	*) echo "usage: tests/bench/aead.sh [--quick] [--json FILE]" >&2 && exit 2 ;;
 	esac
 	shift

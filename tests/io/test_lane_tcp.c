@@ -125,6 +125,10 @@ static void unsent_is_counted(void)
 	}
 	CU_ASSERT(pair.tcp.unsent > 0);
 	CU_ASSERT_EQUAL(pair.tcp.acknowledged + pair.tcp.unacked + pair.tcp.unsent, given);
+	pair.tcp.delivery_rate = pair.tcp.unsent * 4ULL;
+	CU_ASSERT_EQUAL(lane_tcp_to_wire(&pair.tcp), 250000);
+	pair.tcp.delivery_rate = 0;
+	CU_ASSERT_EQUAL(lane_tcp_to_wire(&pair.tcp), 0);
 	close_pair();
 }
 
