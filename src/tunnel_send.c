@@ -11,7 +11,7 @@
 
 enum {
 	PUSH_OCTETS = 64 * 1024,    /* encrypted between two looks at the socket, and for packets */
-	IN_A_ROW = 512 * 1024,      /* sent before others may run */
+	IN_A_ROW = 2 * 1024 * 1024, /* sent before others may run */
 	HOLD_US = 5000,             /* of a lane's rate that may be encrypted at a time */
 	RECORD_WORTH = 1200,        /* of realtime that fill a record: what a segment takes */
 	UNREAD_OCTETS = 256 * 1024, /* may wait for a peer; more than packets ever do */
